@@ -1,0 +1,1 @@
+"""SpecRec, the Discord application: linking, collecting, retraining, recommending."""

@@ -1,0 +1,1 @@
+"""The recommender library: no asyncio, no network, no database, no environment, no Discord."""
