@@ -1,0 +1,75 @@
+"""Command line of the bot: `specrec-bot [run|init|migrate]`."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import discord
+
+from bot.app import App
+from bot.clock import utc_now
+from bot.env_file import write_env_file
+from bot.errors import DatabaseError, SettingsError
+from bot.settings import Settings, load
+from bot.storage.database import Database
+from bot.storage.migrate import migrate
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="specrec-bot", description="A Discord bot with ten tracks for everybody.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("run", help="start the bot (default)")
+    commands.add_parser("init", help="write a complete, commented .env with fresh keys; never overwrites one")
+    commands.add_parser("migrate", help="bring the database to this version's schema, after a backup copy, and end")
+    command = parser.parse_args(arguments).command or "run"
+    try:
+        if command == "init":
+            path = Path(".env")
+            write_env_file(path)
+            print(f"Wrote {path}. Fill in DISCORD_TOKEN and PUBLIC_URL, then start the bot.")
+            return 0
+        settings = load()
+        _set_up_logging(settings)
+        asyncio.run(_run(settings) if command == "run" else _migrate(settings))
+    except SettingsError as error:
+        print("\n".join(error.faults), file=sys.stderr)
+        return 2
+    except FileExistsError as error:
+        print(f"{error.filename} exists already and is left as it is: move it away first.", file=sys.stderr)
+        return 2
+    except discord.LoginFailure:
+        print("Discord refuses DISCORD_TOKEN: copy a fresh one from the application's Bot page.", file=sys.stderr)
+        return 2
+    except (DatabaseError, OSError) as error:
+        print(f"The bot could not start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    async with App(settings) as app:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, app.stop)
+        await app.run()
+
+
+async def _migrate(settings: Settings) -> None:
+    database = Database(settings.database_url)
+    try:
+        await migrate(database, utc_now)
+    finally:
+        await database.close()
+
+
+def _set_up_logging(settings: Settings) -> None:
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in ("spotipy", "urllib3", "discord", "aiosqlite", "sqlalchemy"):  # at DEBUG these print tokens and rows
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The composition root: opens every part in order, closes them in reverse. Nothing is built elsewhere."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from typing import Self
+
+import aiohttp
+from sqlalchemy import text
+
+from bot.client import Client, point_at
+from bot.clock import Clock, utc_now
+from bot.cogs.help import HelpCog
+from bot.settings import Settings
+from bot.storage.database import Database
+from bot.storage.migrate import migrate, prune_backups
+from bot.storage.notes import Notes
+from bot.web import Web
+
+log = logging.getLogger(__name__)
+
+
+class App:
+    """`async with App(settings) as app: await app.run()`. `run` returns when `stop` was called or Discord gave up."""
+
+    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._stack = AsyncExitStack()
+        self._stopped = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:  # a failure halfway closes what was opened
+            await self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        point_at(settings.discord_api_url, settings.discord_gateway_url)
+
+        self.database = Database(settings.database_url)
+        stack.push_async_callback(self.database.close)
+        await migrate(self.database, self.clock)
+        await prune_backups(self.database, self.clock)
+
+        self.http = await stack.enter_async_context(
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15), headers={"User-Agent": "SpecRec"})
+        )
+        self.client = Client(
+            cogs=[HelpCog(settings.has_spotify)],
+            buttons=[],
+            notes=Notes(self.database),
+        )
+        stack.push_async_callback(self.client.close)
+        self.web = Web(settings.web_host, settings.web_port, self._missing, routes=[])
+        stack.push_async_callback(self.web.close)
+        await self.web.start()
+
+    async def run(self) -> None:
+        """Raises `discord.LoginFailure` for a wrong token."""
+        discord_task = asyncio.create_task(self.client.start(self.settings.discord_token.get_secret_value()))
+        stop_task = asyncio.create_task(self._stopped.wait())
+        done, _ = await asyncio.wait({discord_task, stop_task}, return_when=asyncio.FIRST_COMPLETED)
+        self.client.closing = True
+        stop_task.cancel()
+        if discord_task in done:
+            discord_task.result()
+        else:
+            await self.client.close()
+            await discord_task
+
+    def stop(self) -> None:
+        """Called by SIGTERM and SIGINT: no new commands from here on."""
+        self.client.closing = True
+        self._stopped.set()
+
+    async def _missing(self) -> list[str]:
+        missing = []
+        if not self.client.is_ready():
+            missing.append("Discord's gateway is not connected")
+        try:
+            async with self.database.write() as connection:
+                await connection.execute(text("SELECT 1"))
+        except Exception:
+            log.exception("the database is not writable")
+            missing.append("the database is not writable")
+        return missing

@@ -1,0 +1,122 @@
+"""One error tree. `told` is what a member may read of an error: one sentence and the next step. `str(error)` is for the
+log and, for refusals (`MemberError`), the same sentence.
+
+SpecRecError
+├── SettingsError            the host's settings; ends the start, one sentence per fault
+├── DatabaseError            the database cannot be used (newer version, not reachable)
+├── MemberError              a refusal or a state that the member may read as it is
+│   ├── NotLinkedError       nothing to work with yet; says how to get started
+│   ├── NotAllowedError      the command is for somebody else
+│   ├── BusyError            the same thing is already under way, or was a moment ago
+│   └── LinkError            a link, state or browser that does not fit
+├── SpotifyError             Spotify said no, or nothing
+│   ├── NeedsReconnectError  the consent is gone: only the member can renew it
+│   ├── ForbiddenError       403: this endpoint, playlist or account is closed to this app; never retried
+│   ├── GoneError            404: the item does not exist any more
+│   ├── RateLimitError       429: not before `retry_at`
+│   │   └── QuotaError       429 QUOTA_EXCEEDED: a day's quota; the job stops
+│   └── UnavailableError     timeouts and 5xx: try again later; never looks like an empty result
+├── AudioFeaturesError       a source of audio features did not answer
+└── ModelError               a model version is damaged, foreign or missing, or a training run failed
+"""
+
+from datetime import datetime
+
+
+class SpecRecError(Exception):
+    """Root of everything this application raises on purpose."""
+
+    @property
+    def told(self) -> str:
+        return "Something went wrong on this bot's side. Please try again in a few minutes."
+
+
+class SettingsError(SpecRecError):
+    """One or more settings are missing or wrong. `faults` holds one sentence for each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class DatabaseError(SpecRecError):
+    """The database cannot be used; the message is for the host."""
+
+
+class MemberError(SpecRecError):
+    """A refusal in words for the member: one sentence and the next step."""
+
+    @property
+    def told(self) -> str:
+        return str(self)
+
+
+class NotLinkedError(MemberError):
+    pass
+
+
+class NotAllowedError(MemberError):
+    pass
+
+
+class BusyError(MemberError):
+    pass
+
+
+class LinkError(MemberError):
+    pass
+
+
+class SpotifyError(SpecRecError):
+    """Something that Spotify answered, or failed to answer. The message is for the log, never shown raw."""
+
+    @property
+    def told(self) -> str:
+        return "Spotify did not answer as expected. Nothing was lost; please try again in a few minutes."
+
+
+class NeedsReconnectError(SpotifyError):
+    @property
+    def told(self) -> str:
+        return "Spotify no longer accepts your link. Type /link to connect again; everything collected so far is kept."
+
+
+class ForbiddenError(SpotifyError):
+    @property
+    def told(self) -> str:
+        return (
+            "Spotify does not let this bot read that account: ask the host to add you to the users of their Spotify "
+            "app, then type /link again."
+        )
+
+
+class GoneError(SpotifyError):
+    pass
+
+
+class RateLimitError(SpotifyError):
+    def __init__(self, message: str, retry_at: datetime) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+    @property
+    def told(self) -> str:
+        return (
+            f"Spotify asks this bot to wait until {self.retry_at:%d %B, %H:%M} UTC. Nothing was lost; it goes on then."
+        )
+
+
+class QuotaError(RateLimitError):
+    pass
+
+
+class UnavailableError(SpotifyError):
+    pass
+
+
+class AudioFeaturesError(SpecRecError):
+    pass
+
+
+class ModelError(SpecRecError):
+    pass

@@ -1,0 +1,1 @@
+"""Results to embeds and buttons: pure functions, a file per topic."""

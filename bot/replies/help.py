@@ -1,0 +1,40 @@
+"""What /help shows."""
+
+import discord
+
+COLOUR = discord.Colour(0x1DB954)
+
+
+def help_page(has_spotify: bool) -> discord.Embed:
+    embed = discord.Embed(
+        title="Ten tracks of your own",
+        description="I learn from what the members of this server play and recommend everybody their own ten tracks, "
+        "with a reason for each.",
+        colour=COLOUR,
+    )
+    start = (
+        "`/link` connects your Spotify account through a link in a direct message."
+        if has_spotify
+        else "This host has no Spotify connection yet; `/recommend` and its buttons work with what you like here."
+    )
+    embed.add_field(name="Get started", value=start, inline=False)
+    embed.add_field(
+        name="Get recommendations",
+        value="`/recommend` gives ten tracks: known and new ones mixed. `kind:new` only new ones, `kind:familiar` what "
+        "you know; `share:True` shows them to everybody.\nThe buttons below a list tell me what you like, dislike or "
+        "know already; the next `/recommend` heeds it.",
+        inline=False,
+    )
+    embed.add_field(
+        name="Your data",
+        value="`/status` shows what is linked and collected, and what to do next. `/sync` collects again now (I do it "
+        "every day by myself). `/unlink` deletes your tokens and everything that came from Spotify, at once.",
+        inline=False,
+    )
+    embed.add_field(
+        name="For admins",
+        value="`/model retrain` trains the shared model, `/model status` shows what is live and how good it is, "
+        "`/model cancel` stops a training run.",
+        inline=False,
+    )
+    return embed

@@ -1,0 +1,190 @@
+"""The environment and `.env`, read once at the start into one frozen object.
+
+Every field is an environment variable of the same name in capitals; `specrec-bot init` and `.env.example` list them.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from bot.errors import SettingsError
+from bot.sources import Source
+
+
+def _split(value: object) -> object:
+    """Lists in the environment are separated by commas; spaces and empty parts do not count."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _blank_is_unset(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address that starts with http:// or https://")
+    return value.rstrip("/")
+
+
+def _websocket_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("ws", "wss"):
+        raise ValueError("must be an address that starts with ws:// or wss://")
+    return value
+
+
+Sources = Annotated[tuple[Source, ...], NoDecode, BeforeValidator(_split)]
+Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
+
+
+class Settings(BaseSettings):
+    """Required fields have no default. Units stand in the names."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    # Required
+    discord_token: SecretStr = Field(min_length=1)
+    public_url: str
+    token_encryption_keys: Keys = Field(min_length=1)
+    training_sources: Sources = Field(min_length=1)
+
+    # Spotify: both or neither
+    spotify_client_id: OptionalText = None
+    spotify_client_secret: OptionalSecret = None
+
+    # What the host may want to change
+    database_url: str = "sqlite+aiosqlite:///var/specrec.db"
+    model_dir: Path = Path("var/models")
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8080, ge=0, le=65535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    home_guild_id: OptionalText = None
+    training_cooldown_minutes: float = Field(default=10, ge=0)
+    training_timeout_minutes: float = Field(default=60, gt=0)
+    sync_interval_hours: float = Field(default=24, gt=0)
+    spotify_threads: int = Field(default=4, ge=1, le=32)
+    artist_tracks: int = Field(default=0, ge=0, le=50)
+
+    # Far ends
+    discord_api_url: str = "https://discord.com/api/v10"
+    discord_gateway_url: str = "wss://gateway.discord.gg/"
+    spotify_api_url: str = "https://api.spotify.com/v1"
+    spotify_accounts_url: str = "https://accounts.spotify.com"
+    reccobeats_url: str = "https://api.reccobeats.com/v1"
+
+    @field_validator("discord_api_url", "spotify_api_url", "spotify_accounts_url", "reccobeats_url")
+    @classmethod
+    def _check_http(cls, value: str) -> str:
+        return _http_url(value)
+
+    @field_validator("discord_gateway_url")
+    @classmethod
+    def _check_websocket(cls, value: str) -> str:
+        return _websocket_url(value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        """Spotify takes https anywhere and plain http on a loopback address only, never `localhost`."""
+        value = _http_url(value)
+        parts = urlsplit(value)
+        if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+            raise ValueError(
+                "must start with https:// (Spotify sends members back over plain http only to 127.0.0.1 or [::1], "
+                "not to localhost)"
+            )
+        if parts.query or parts.fragment:
+            raise ValueError("must not have a ? or # part")
+        return value
+
+    @field_validator("token_encryption_keys")
+    @classmethod
+    def _check_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in value:
+            try:
+                Fernet(key.get_secret_value())
+            except ValueError as error:
+                raise ValueError(
+                    "holds a key that is not a Fernet key (`specrec-bot init` makes one; keep old keys behind the new)"
+                ) from error
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        try:
+            driver = make_url(value).drivername
+        except ArgumentError as error:
+            raise ValueError("is not a database address, e.g. sqlite+aiosqlite:///var/specrec.db") from error
+        if driver not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+            raise ValueError("must start with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        return value
+
+    @field_validator("home_guild_id")
+    @classmethod
+    def _check_guild(cls, value: str | None) -> str | None:
+        if value is not None and not value.isdecimal():
+            raise ValueError("must be a server's numeric id (Discord: Developer Mode, Copy Server ID)")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.spotify_client_id is None) != (self.spotify_client_secret is None):
+            raise ValueError("SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET go together: set both or neither")
+        return self
+
+    @property
+    def has_spotify(self) -> bool:
+        return self.spotify_client_id is not None
+
+    @property
+    def redirect_uri(self) -> str:
+        """What the Spotify app must have registered, to the letter."""
+        return f"{self.public_url}/spotify/callback"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(env_file: Path | None = Path(".env")) -> Settings:
+    """Read the environment and `env_file`. Raises `SettingsError` with every fault at once, values left out."""
+    try:
+        return Settings(_env_file=env_file)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError(
+            [_sentence(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
+        ) from None
+
+
+def _sentence(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = str(location[0]).upper() if location else ""
+    if kind == "missing":
+        return f"{name} is not set: run `specrec-bot init` to write a commented .env, then fill it in."
+    message = message.removeprefix("Value error, ")
+    if name == "TRAINING_SOURCES" and kind == "enum":
+        message = "takes a comma-separated list of " + ", ".join(Source)
+    elif kind in ("too_short", "string_too_short"):
+        message = "is empty"
+    return f"{name} {message}.".strip().replace("..", ".")

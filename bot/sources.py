@@ -1,0 +1,8 @@
+"""Where interactions come from. The host's TRAINING_SOURCES names those that a model may be trained on."""
+
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    SPOTIFY = "spotify"  # Spotify's Web API, after /link
+    DISCORD = "discord"  # likes, dislikes and "I know it" given on the bot's own buttons

@@ -1,0 +1,96 @@
+"""The engine behind DATABASE_URL: transactions, and the two or three things in which databases differ."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+BUSY_TIMEOUT_MS = 10_000  # a page's transaction takes milliseconds; another process may hold the lock that long
+
+
+class Database:
+    """Owner of the engine. `read()` and `write()` are the only ways to a connection; each is one transaction."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = _sqlite_engine(url) if self.is_sqlite else create_async_engine(url, pool_pre_ping=True)
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; None for another database or one in memory."""
+        name = self.url.database
+        return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A consistent snapshot; does not wait for a writer (WAL)."""
+        async with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Committed at the end, rolled back on any exception. On SQLite the write lock is taken at once, so that a
+        transaction which reads before it writes cannot fail halfway."""
+        async with self._engine.connect() as connection:
+            connection = await connection.execution_options(specrec_write=True)
+            async with connection.begin():
+                yield connection
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+async def upsert(
+    connection: AsyncConnection,
+    table: Table,
+    rows: Sequence[dict[str, Any]],
+    *,
+    key: Iterable[str],
+    update: Iterable[str] = (),
+) -> None:
+    """Insert `rows`; where `key` exists already, set the columns of `update` to the new row's values, or leave the
+    old row alone when there are none. No rows: nothing happens."""
+    if not rows:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table)
+    changes = {name: statement.excluded[name] for name in update}
+    keys = list(key)
+    if changes:
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=changes)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    await connection.execute(statement, list(rows))
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
+    engine = create_async_engine(url)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _set_up(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN comes too late; ours is below
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",  # what was acknowledged survives a power cut, not only a kill
+            "foreign_keys = ON",
+            "secure_delete = ON",  # deleted rows are overwritten, not only forgotten
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        write = connection.get_execution_options().get("specrec_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine

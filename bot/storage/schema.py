@@ -1,0 +1,264 @@
+"""All tables, as SQLAlchemy Core. Rows leave the query files as dataclasses; migrations/ changes what is here.
+
+Ids of other services are text everywhere. Times are UTC. A member's rows go with the member (ON DELETE CASCADE).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Timezone-aware in and out on every database; SQLite itself keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone reached the database")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _of_member() -> Column[int]:
+    return Column("member_id", Integer, ForeignKey("member.id", ondelete="CASCADE"), nullable=False)
+
+
+def _of_track(*, primary_key: bool = False) -> Column[int]:
+    return Column(
+        "track_id", Integer, ForeignKey("track.id", ondelete="CASCADE"), nullable=False, primary_key=primary_key
+    )
+
+
+member = Table(
+    "member",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("discord_id", Text, nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+account = Table(  # what a member linked; later also what they connected by name
+    "account",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_member(),
+    Column("source", Text, nullable=False),  # bot.sources.Source
+    Column("external_id", Text, nullable=False),  # Spotify's account_id, or id where that is absent
+    Column("user_id", Text, nullable=False),  # Spotify's id: what a playlist's owner.id is compared with
+    Column("status", Text, nullable=False),  # linked | needs_reconnect
+    Column("access_token", Text),  # sealed with TOKEN_ENCRYPTION_KEYS, like the next
+    Column("refresh_token", Text),
+    Column("token_expires_at", UtcDateTime),
+    Column("scope", Text, nullable=False, server_default=""),
+    Column("authorised_at", UtcDateTime, nullable=False),  # the six months of a refresh token count from here
+    Column("linked_at", UtcDateTime, nullable=False),
+    Column("last_synced_at", UtcDateTime),  # the last complete sync
+    Column("sync_note", Text),  # why the last sync did not complete, in words for the member
+    UniqueConstraint("member_id", "source"),
+    UniqueConstraint("source", "external_id"),
+)
+
+link_request = Table(  # one row per /link; secrets as SHA-256 only, the PKCE verifier sealed
+    "link_request",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token_hash", Text, nullable=False, unique=True),  # of the one-time link
+    Column("state_hash", Text, unique=True),  # of OAuth's state; set when the browser goes to Spotify
+    Column("browser_hash", Text),  # of the cookie that binds the browser
+    Column("verifier", Text),  # sealed
+    Column("discord_id", Text, nullable=False),
+    Column("discord_name", Text, nullable=False),  # shown on our page, so that a forwarded link is recognised
+    Column("guild_name", Text),
+    Column("stage", Text, nullable=False),  # sent | consent | done | cancelled | failed
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("consent_at", UtcDateTime),
+    Column("dm_channel_id", Text),  # the message that is edited as things go
+    Column("dm_message_id", Text),
+    Index(None, "discord_id"),
+)
+
+track = Table(
+    "track",
+    metadata,
+    Column("id", Integer, primary_key=True),  # a key of its own: no other service's id is needed
+    Column("spotify_id", Text, unique=True),  # the id that is linked to; others of the same recording are aliases
+    Column("title", Text, nullable=False),
+    Column("album", Text),
+    Column("duration_ms", Integer),
+    Column("source", Text, nullable=False),  # where title and album come from
+    Column("updated_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,  # model versions name tracks by this id: it is never given out twice
+)
+
+track_alias = Table(  # every id under which a track is known; several ids of one recording meet here
+    "track_alias",
+    metadata,
+    Column("scheme", Text, primary_key=True),  # spotify | isrc | local | later mbid …
+    Column("value", Text, primary_key=True),
+    _of_track(),
+    Index(None, "track_id"),
+)
+
+artist = Table(
+    "artist",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("spotify_id", Text, unique=True),
+    Column("name", Text, nullable=False),
+    Index(None, "name"),
+)
+
+track_artist = Table(
+    "track_artist",
+    metadata,
+    _of_track(primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("artist_id", Integer, ForeignKey("artist.id", ondelete="CASCADE"), nullable=False),
+    Index(None, "artist_id"),
+)
+
+listing = Table(  # one readable list of one member: a playlist, the saved tracks …, with its sync cursor
+    "listing",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_member(),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),  # saved | recent | top:short_term | followed | playlist:ID | feedback
+    Column("snapshot", Text),  # what the source calls the state that was read to the end
+    Column("cursor", JSON),  # where to go on; null when no reading is under way
+    Column("reading_since", UtcDateTime),  # rows not seen since then are gone once the reading is complete
+    Column("completed_at", UtcDateTime),
+    UniqueConstraint("member_id", "source", "key"),
+)
+
+interaction = Table(
+    "interaction",
+    metadata,
+    _of_member(),
+    _of_track(),
+    Column("listing_id", Integer, ForeignKey("listing.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),  # specrec.interactions.Kind
+    Column("source", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("occurred_at", UtcDateTime),  # added, saved or last played, as the source says
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    UniqueConstraint("listing_id", "track_id", "kind"),
+    Index(None, "member_id", "track_id"),
+    Index(None, "track_id"),
+)
+
+artist_follow = Table(
+    "artist_follow",
+    metadata,
+    Column("listing_id", Integer, ForeignKey("listing.id", ondelete="CASCADE"), primary_key=True),
+    Column("artist_id", Integer, ForeignKey("artist.id", ondelete="CASCADE"), primary_key=True),
+    _of_member(),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    Index(None, "member_id"),
+    Index(None, "artist_id"),
+)
+
+audio_features = Table(  # per source, because sources measure differently; a row of NULLs is a remembered miss
+    "audio_features",
+    metadata,
+    _of_track(primary_key=True),
+    Column("source", Text, primary_key=True),  # reccobeats | …
+    Column("acousticness", Float),
+    Column("danceability", Float),
+    Column("energy", Float),
+    Column("instrumentalness", Float),
+    Column("liveness", Float),
+    Column("loudness", Float),  # dB, usually negative
+    Column("speechiness", Float),
+    Column("valence", Float),
+    Column("tempo", Float),  # BPM
+    Column("known", Boolean, nullable=False),
+    Column("fetched_at", UtcDateTime, nullable=False),
+)
+
+training_run = Table(
+    "training_run",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("status", Text, nullable=False),  # running | promoted | refused | failed | cancelled
+    Column("requested_by", Text, nullable=False),  # Discord id
+    Column("channel_id", Text),  # the message that shows the progress, editable without an interaction token
+    Column("message_id", Text),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("heartbeat_at", UtcDateTime, nullable=False),  # a running row without a heart belongs to a dead process
+    Column("finished_at", UtcDateTime),
+    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("stage", Text, nullable=False, server_default=""),
+    Column("fraction", Float),
+    Column("reason", Text),  # why it ended as it did, one sentence
+    Column("version", Text),
+    # Single flight across processes: at most one running row.
+    Index("uq_training_run_running", "status", unique=True, sqlite_where=text("status = 'running'"),
+          postgresql_where=text("status = 'running'")),
+)  # fmt: skip
+
+model_version = Table(
+    "model_version",
+    metadata,
+    Column("version", Text, primary_key=True),  # the name of its directory
+    Column("run_id", Integer, ForeignKey("training_run.id", ondelete="SET NULL")),
+    Column("status", Text, nullable=False),  # promoted | refused
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("report", JSON, nullable=False),  # what was measured before it was promoted or refused
+    Column("reason", Text),
+)
+
+active_model = Table(  # the pointer: one row
+    "active_model",
+    metadata,
+    Column("slot", Integer, primary_key=True),
+    Column("version", Text, ForeignKey("model_version.version"), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    CheckConstraint("slot = 1", name="single"),
+)
+
+note = Table(  # small facts of the installation, e.g. which commands were last sent to Discord
+    "note",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
