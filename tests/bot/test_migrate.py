@@ -1,0 +1,113 @@
+"""Migrations: up and down, equal to the schema, with a backup; a newer database is refused."""
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from bot.clock import utc_now
+from bot.errors import DatabaseError
+from bot.storage.database import Database
+from bot.storage.migrate import BACKUPS_KEPT, _config, migrate, prune_backups
+from bot.storage.schema import metadata
+
+
+def _url(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
+
+
+def _downgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.downgrade(config, "base")
+
+
+def _tables(connection: Connection) -> set[str]:
+    rows = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
+    return {row[0] for row in rows} - {"alembic_version", "sqlite_sequence"}
+
+
+async def test_up_equals_the_schema_and_down_leaves_nothing(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path / "a" / "b.db"))
+    await migrate(database, utc_now)
+    async with database.read() as connection:
+        differences = await connection.run_sync(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
+    assert differences == []
+    async with database.write() as connection:
+        await connection.run_sync(_downgrade)
+    async with database.read() as connection:
+        assert await connection.run_sync(_tables) == set()
+    await database.close()
+
+
+async def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "specrec.db"
+    database = Database(_url(path))
+    await migrate(database, utc_now)
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match="newer version"):
+        await migrate(database, utc_now)
+    await database.close()
+    assert not list(tmp_path.glob("*.backup"))
+
+
+async def test_a_pending_migration_makes_a_backup_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "specrec.db"
+    database = Database(_url(path))
+    await migrate(database, utc_now)
+    async with database.write() as connection:
+        await connection.execute(text("INSERT INTO note (key, value) VALUES ('a', 'b')"))
+    # Stand where a next release will: one revision more than this database has.
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    (versions / "0002_next.py").write_text(
+        "revision = '0002'\ndown_revision = '0001'\nbranch_labels = None\ndepends_on = None\n"
+        "from alembic import op\ndef upgrade():\n    op.execute(\"UPDATE note SET value = 'c'\")\n"
+        "def downgrade():\n    pass\n"
+    )
+    config = _config()
+    own = Path(config.get_main_option("script_location") or "") / "versions"
+    config.set_main_option("version_locations", f"{own}:{versions}")
+    monkeypatch.setattr("bot.storage.migrate._config", lambda: config)
+    await migrate(database, utc_now)
+    async with database.read() as connection:
+        assert await connection.scalar(text("SELECT value FROM note")) == "c"
+    await database.close()
+    (backup,) = tmp_path.glob("specrec.db.*.backup")
+    with sqlite3.connect(backup) as copy:
+        assert copy.execute("SELECT value FROM note").fetchone() == ("b",)
+        assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+    copy.close()
+
+
+async def test_three_backups_are_kept_none_older_than_five_days(tmp_path: Path) -> None:
+    now = datetime(2026, 7, 10, 12, tzinfo=UTC)
+    for days in (0, 1, 2, 3, 6):
+        (tmp_path / f"specrec.db.{now - timedelta(days=days):%Y%m%dT%H%M%SZ}.0001.backup").touch()
+    database = Database(_url(tmp_path / "specrec.db"))
+    await prune_backups(database, lambda: now)
+    assert len(list(tmp_path.glob("*.backup"))) == BACKUPS_KEPT
+    await prune_backups(database, lambda: now + timedelta(days=4))
+    assert len(list(tmp_path.glob("*.backup"))) == 2
+    await database.close()
+
+
+async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path / "specrec.db"))
+    await migrate(database, utc_now)
+    with pytest.raises(RuntimeError):  # noqa: PT012
+        async with database.write() as connection:
+            await connection.execute(text("INSERT INTO note (key, value) VALUES ('a', 'b')"))
+            raise RuntimeError
+    async with database.read() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM note")) == 0
+    for pragma, value in (("journal_mode", "wal"), ("foreign_keys", 1), ("secure_delete", 1), ("busy_timeout", 10_000)):
+        async with database.read() as connection:
+            assert await connection.scalar(text(f"PRAGMA {pragma}")) == value
+    await database.close()
