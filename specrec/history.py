@@ -1,0 +1,62 @@
+"""A member's history as the serving side gets it, and what it comes to per track."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from specrec.catalogue import Track
+from specrec.interactions import KIND_WEIGHTS, Kind, taste_weight
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryItem:
+    """One interaction of the member asked for.
+
+    Give `track` where you have it: a track unknown to the model version still counts through its features and
+    artists, and can be named in a reason. `count` is above 0.
+    """
+
+    track_id: str
+    kind: Kind
+    count: float = 1.0
+    timestamp: datetime | None = None
+    track: Track | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTrack:
+    """One track of a history over all its kinds.
+
+    `weight` is the taste weight: negative if the track is disliked, whatever else was done with it; 0 if it is only
+    known. `kind` is the one that weighs most, for the reason's words.
+    """
+
+    track_id: str
+    weight: float
+    kind: Kind
+    track: Track | None
+
+    @property
+    def disliked(self) -> bool:
+        return self.weight < 0
+
+
+def fold(history: Sequence[HistoryItem]) -> list[HistoryTrack]:
+    """Sum a history per track, in the order of the track ids, so that the order of the items never matters."""
+    by_track: dict[str, list[HistoryItem]] = {}
+    for item in history:
+        by_track.setdefault(item.track_id, []).append(item)
+    return [_fold_track(track_id, by_track[track_id]) for track_id in sorted(by_track)]
+
+
+def _fold_track(track_id: str, items: list[HistoryItem]) -> HistoryTrack:
+    counts: dict[Kind, float] = {}
+    for item in items:
+        counts[item.kind] = counts.get(item.kind, 0.0) + item.count
+    track = next((item.track for item in items if item.track is not None), None)
+    if Kind.DISLIKED in counts:
+        return HistoryTrack(track_id, taste_weight(Kind.DISLIKED, counts[Kind.DISLIKED]), Kind.DISLIKED, track)
+    weight = sum(taste_weight(kind, counts[kind]) for kind in sorted(counts))
+    # What the member did themselves outranks a mere "known"; between equals the order of Kind decides.
+    kind = max(sorted(counts, key=list(Kind).index), key=lambda kind: (KIND_WEIGHTS[kind], counts[kind]))
+    return HistoryTrack(track_id, weight, kind, track)

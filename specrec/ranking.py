@@ -1,0 +1,74 @@
+"""Top-k: which tracks make the list, and in which order."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specrec.interactions import Rows
+
+ListKind = Literal["mix", "new", "familiar"]
+NEW_SHARE = 0.6  # of a mixed list, at least
+
+
+def top_k(
+    scores: NDArray[np.floating],
+    known: NDArray[np.bool_],
+    excluded: NDArray[np.bool_],
+    artists: Sequence[Rows],
+    *,
+    top: int = 10,
+    kind: ListKind = "mix",
+    per_artist: int = 2,
+) -> list[int]:
+    """The rows of the best tracks, best first; `scores`, `known`, `excluded` and `artists` are one entry a track.
+
+    - Excluded tracks (disliked ones) and tracks without a finite score never appear.
+    - Ties go to the lower row; rows are in the order of the ids, so the same tie always falls the same way.
+    - `new` lists only unknown tracks, `familiar` only known ones.
+    - `mix` has at least one known track and at least ⌈0.6 top⌉ new ones; the remaining places go by score. A list of
+      two has one of each; a list of one is new.
+    - At most `per_artist` tracks share an artist (0: no cap; tracks without a named artist are never capped).
+    - Too few tracks: a mixed list fills the places of the missing side from the other side. The cap holds even then,
+      and `new` and `familiar` keep their word: the list gets shorter instead, down to an empty one.
+    """
+    if top < 1:
+        raise ValueError("a list has at least one place")
+    order = np.argsort(-scores, kind="stable")
+    order = order[(np.isfinite(scores) & ~excluded)[order]]
+    picker = _Picker(artists, per_artist)
+    if kind == "new":
+        picker.take(order[~known[order]], top)
+    elif kind == "familiar":
+        picker.take(order[known[order]], top)
+    else:
+        new_places = min(ceil(NEW_SHARE * top), max(top - 1, 1))
+        picker.take(order[known[order]], min(1, top - new_places))
+        picker.take(order[~known[order]], new_places)
+        picker.take(order, top - len(picker.chosen))
+    rank = {int(row): position for position, row in enumerate(order)}
+    return sorted(picker.chosen, key=rank.__getitem__)
+
+
+class _Picker:
+    """Takes tracks in the order given, as long as none of their artists is full."""
+
+    def __init__(self, artists: Sequence[Rows], per_artist: int) -> None:
+        self.chosen: list[int] = []
+        self._artists = artists
+        self._cap = per_artist
+        self._count: dict[int, int] = {}
+
+    def take(self, order: Rows, places: int) -> None:
+        for row in order:
+            if places <= 0:
+                return
+            names = [int(artist) for artist in self._artists[row]]
+            if row in self.chosen or (self._cap and any(self._count.get(name, 0) >= self._cap for name in names)):
+                continue
+            self.chosen.append(int(row))
+            for name in names:
+                self._count[name] = self._count.get(name, 0) + 1
+            places -= 1
