@@ -15,7 +15,6 @@ RUN /opt/specrec/bin/pip install --constraint constraints.txt \
 COPY pyproject.toml README.md LICENSE ./
 COPY bot ./bot
 COPY specrec ./specrec
-COPY sandbox ./sandbox
 RUN /opt/specrec/bin/pip install --constraint constraints.txt . \
     && /opt/specrec/bin/pip uninstall --yes pip setuptools
 

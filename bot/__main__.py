@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"Wrote {path}. Fill in DISCORD_TOKEN and PUBLIC_URL, then start the bot.")
             return 0
         settings = load()
+        os.umask(0o077)  # the database and the models are nobody else's business
         _set_up_logging(settings)
         asyncio.run(_run(settings) if command == "run" else _migrate(settings))
     except SettingsError as error:
@@ -67,8 +69,10 @@ async def _migrate(settings: Settings) -> None:
 
 def _set_up_logging(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in ("spotipy", "urllib3", "discord", "aiosqlite", "sqlalchemy"):  # at DEBUG these print tokens and rows
-        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+    for name in ("spotipy", "urllib3", "aiosqlite", "sqlalchemy", "alembic"):  # below WARNING these print tokens and rows
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("discord").setLevel(max(logging.INFO, logging.getLogger().level))
+    logging.getLogger("discord.client").addFilter(lambda record: "voice will NOT" not in record.getMessage())
 
 
 if __name__ == "__main__":
