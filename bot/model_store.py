@@ -1,0 +1,153 @@
+"""Model versions: files under MODEL_DIR, a row each, and a pointer in the database to the live one."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.clock import Clock
+from bot.storage import model_versions, training_runs
+from bot.storage.database import Database
+from bot.storage.model_versions import ActiveVersion
+from specrec.errors import CheckpointError
+from specrec.serving import Recommender
+
+log = logging.getLogger(__name__)
+
+VERSIONS_KEPT = 5
+_VERSION = re.compile(r"\d{8}T\d{6}Z-\d+")
+RETRY_DAMAGED = timedelta(minutes=1)  # a host may put the files back; not worth a look for every member's question
+
+
+def version_name(now: datetime, run_id: int) -> str:
+    """The name of a version and of its directory, e.g. 20260704T120000Z-17: sorts by time, unique by run."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{run_id}"
+
+
+Load = Callable[[Path], Recommender]
+"""Opens a version's directory, memory-mapped. Raises `CheckpointError` with the reason in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveModel:
+    """What the pointer points at. `recommender` is None when its files were refused; `fault` then says why."""
+
+    version: str
+    since: datetime
+    report: dict[str, Any]
+    recommender: Recommender | None
+    fault: str | None
+
+
+class ModelStore:
+    """Owner of MODEL_DIR and of the loaded version. Several processes may share both directory and database."""
+
+    def __init__(self, database: Database, directory: Path, load: Load, clock: Clock) -> None:
+        self.directory = directory
+        self._database = database
+        self._load = load
+        self._clock = clock
+        self._state: LiveModel | None = None
+        self._tried_at: datetime | None = None
+        self._loading = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Make the directory, clean up what an earlier process left behind, load the live version."""
+        await asyncio.to_thread(self.directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+        await self.prune()
+        await self.state()
+
+    async def live(self) -> Recommender | None:
+        """The live version, also one that another process promoted a moment ago. None: there is none, or its files
+        were refused (`state` says why); the taste profile answers then."""
+        state = await self.state()
+        return None if state is None else state.recommender
+
+    async def state(self) -> LiveModel | None:
+        """What is live and since when; None before the first promotion. Costs one indexed row while nothing changed."""
+        async with self._database.read() as connection:
+            pointer = await model_versions.active(connection)
+        if pointer is None or self._is_current(pointer):
+            return self._state if pointer else None
+        async with self._loading:  # the first one loads, the others find it done
+            if not self._is_current(pointer):
+                self._state = await self._open(pointer)
+                self._tried_at = self._clock()
+        return self._state
+
+    async def promote(self, files: Path, version: str, run_id: int, report: dict[str, Any]) -> bool:
+        """Publish a version and make it live: files, then row, then pointer, then the run's outcome (the last three in
+        one transaction). `files` must be on MODEL_DIR's disk. False, and nothing changed, if the run was ended from
+        elsewhere in the meantime."""
+        target = self.directory / version
+        await asyncio.to_thread(_move, files, target)
+        async with self._database.write() as connection:  # should this fail, `prune` removes the files
+            now = self._clock()
+            promoted = await training_runs.finish(connection, run_id, "promoted", None, now, version=version)
+            if promoted:
+                await model_versions.promote(connection, version, run_id, report, now)
+        if not promoted:
+            await asyncio.to_thread(_remove, target)
+            return False
+        log.info("model %s is live", version)
+        await self.state()
+        return True
+
+    async def prune(self) -> None:
+        """Keep the newest versions and the live one; remove directories that no row names.
+
+        The directory is listed before the rows are read: whatever stands in it without a row then is either left over
+        or being promoted, and the second only while a run is on.
+        """
+        found = await asyncio.to_thread(self._directories)
+        async with self._database.write() as connection:
+            pointer = await model_versions.active(connection)
+            names = await model_versions.names(connection)
+            kept = set(names[:VERSIONS_KEPT]) | ({pointer.version} if pointer else set())
+            await model_versions.remove(connection, set(names) - kept)
+            running = await training_runs.running(connection)
+        stale = (set(names) if running else {path.name for path in found}) - kept
+        for name in sorted(stale):
+            log.info("removing model version %s", name)
+            await asyncio.to_thread(_remove, self.directory / name)
+
+    def _directories(self) -> list[Path]:
+        """Every version's directory, and nothing else that a host may keep there."""
+        return [path for path in self.directory.iterdir() if _VERSION.fullmatch(path.name)]
+
+    def _is_current(self, pointer: ActiveVersion) -> bool:
+        if self._state is None or self._state.version != pointer.version:
+            return False
+        tried = self._tried_at
+        return self._state.fault is None or tried is None or self._clock() - tried < RETRY_DAMAGED
+
+    async def _open(self, pointer: ActiveVersion) -> LiveModel:
+        recommender, fault = None, None
+        try:
+            recommender = await asyncio.to_thread(self._load, self.directory / pointer.version)
+            log.info("serving model %s", pointer.version)
+        except (CheckpointError, OSError) as error:
+            fault = str(error)
+            log.error("model %s is refused, the taste profile answers instead: %s", pointer.version, fault)
+        return LiveModel(pointer.version, pointer.since, pointer.report, recommender, fault)
+
+
+def _move(files: Path, target: Path) -> None:
+    files.rename(target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)  # the row must not outlive the name of its files in a power cut
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)
