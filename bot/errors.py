@@ -82,6 +82,12 @@ class NeedsReconnectError(SpotifyError):
 
 
 class ForbiddenError(SpotifyError):
+    """`whole_account`: nothing of this account may be read, not only the one thing that was asked for."""
+
+    def __init__(self, message: str, *, whole_account: bool = False) -> None:
+        super().__init__(message)
+        self.whole_account = whole_account
+
     @property
     def told(self) -> str:
         return (

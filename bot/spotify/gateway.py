@@ -1,0 +1,200 @@
+"""The only user of spotipy: one bounded thread pool, one call a page, every failure in our own words."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+import requests
+import spotipy
+
+from bot.clock import Clock
+from bot.errors import NeedsReconnectError, RateLimitError, SpotifyError, UnavailableError
+from bot.spotify import records
+from bot.spotify.records import AlbumRecord, ArtistRecord, Entry, Json, Page, PlaylistRecord, Profile
+from bot.spotify.refusals import UnauthorisedError, as_error
+
+log = logging.getLogger(__name__)
+
+PAGE = 50  # the most that every listing allows in Development Mode
+ALBUM_PAGE = 10  # artists/{id}/albums allows no more
+TIMEOUT_SECONDS = (3.05, 6.0)  # connect, read; together below the ten seconds that a stop may take
+PATIENCE = timedelta(seconds=30)  # a 429 that asks for no more is waited for; longer ones stop the job
+SHORT_WAITS = 3  # after that many in a row it was not a short one
+RETRY_DELAYS = (0.5, 1.0, 2.0)  # seconds, after 5xx and time-outs
+
+T = TypeVar("T")
+Call = Callable[[spotipy.Spotify], Json]
+
+
+class Tokens(Protocol):
+    """Gives access tokens for linked accounts; renews them one at a time per account."""
+
+    async def token(self, account_id: int) -> str:
+        """A token that should work now. Raises `NeedsReconnectError` when there is none to be had."""
+        ...
+
+    async def renewed(self, account_id: int, refused: str) -> str:
+        """Another token than `refused`, which Spotify answered with 401."""
+        ...
+
+
+class Gateway:
+    """Errors, from every method: `NeedsReconnectError`, `ForbiddenError`, `GoneError`, `RateLimitError` (`QuotaError`),
+    `UnavailableError`. Only reads, so everything may be tried again."""
+
+    def __init__(
+        self,
+        api_url: str,
+        tokens: Tokens,
+        clock: Clock,
+        *,
+        threads: int = 4,
+        retry_delays: Sequence[float] = RETRY_DELAYS,
+        timeout_seconds: tuple[float, float] = TIMEOUT_SECONDS,
+    ) -> None:
+        logging.getLogger("spotipy").setLevel(logging.CRITICAL)  # at DEBUG it prints tokens; errors are translated here
+        self._prefix = api_url.rstrip("/") + "/"
+        self._tokens = tokens
+        self._clock = clock
+        self._retry_delays = retry_delays
+        self._timeout = timeout_seconds
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="spotify")
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._closed_until: dict[str, RateLimitError] = {}  # by kind of call: quotas are counted per group of endpoints
+
+    async def close(self) -> None:
+        """Waits for the calls on their way, at most one time-out long."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+        for session in self._sessions:
+            session.close()
+
+    async def me(self, access_token: str) -> Profile:
+        """Whose token this is. Nothing is renewed here: the token is a moment old."""
+        try:
+            body = await self._persist("me", access_token, lambda spotify: spotify.me())
+        except UnauthorisedError as error:
+            raise NeedsReconnectError("me: the fresh token was refused") from error
+        return _read("me", records.profile(body))
+
+    async def playlists(self, account_id: int, offset: int) -> Page[PlaylistRecord]:
+        body = await self._as("playlists", account_id, lambda s: s.current_user_playlists(limit=PAGE, offset=offset))
+        return _read("playlists", records.playlists(body))
+
+    async def playlist(self, account_id: int, playlist_id: str, offset: int) -> Page[Entry]:
+        body = await self._as(
+            "playlist",
+            account_id,
+            lambda s: s.playlist_items(playlist_id, limit=PAGE, offset=offset, additional_types=("track",)),
+        )
+        return _read("playlist", records.entries(body))
+
+    async def saved(self, account_id: int, offset: int) -> Page[Entry]:
+        body = await self._as("saved", account_id, lambda s: s.current_user_saved_tracks(limit=PAGE, offset=offset))
+        return _read("saved", records.entries(body))
+
+    async def recent(self, account_id: int) -> Page[Entry]:
+        """The latest plays; Spotify keeps about fifty, however one pages."""
+        body = await self._as("recent", account_id, lambda s: s.current_user_recently_played(limit=PAGE))
+        return _read("recent", records.entries(body))
+
+    async def top(self, account_id: int, time_range: str, offset: int) -> Page[Entry]:
+        """`time_range`: short_term (four weeks), medium_term (half a year), long_term (a year)."""
+        body = await self._as(
+            "top",
+            account_id,
+            lambda s: s.current_user_top_tracks(limit=PAGE, offset=offset, time_range=time_range),
+        )
+        return _read("top", records.tracks(body))
+
+    async def followed(self, account_id: int, after: str | None) -> Page[ArtistRecord]:
+        body = await self._as("followed", account_id, lambda s: s.current_user_followed_artists(PAGE, after))
+        return _read("followed", records.artists(body))
+
+    async def albums(self, account_id: int, artist_id: str) -> Page[AlbumRecord]:
+        """The artist's own albums and singles, newest first, one page of them."""
+        body = await self._as(
+            "albums",
+            account_id,
+            lambda s: s.artist_albums(artist_id, include_groups="album,single", limit=ALBUM_PAGE),
+        )
+        return _read("albums", records.albums(body))
+
+    async def album(self, account_id: int, album: AlbumRecord) -> Page[Entry]:
+        """An album's first fifty tracks; without ISRC, as Spotify sends them here."""
+        body = await self._as("album", account_id, lambda s: s.album_tracks(album.id, limit=PAGE))
+        return _read("album", records.album_tracks(body, album.name))
+
+    async def _as(self, name: str, account_id: int, call: Call) -> Json:
+        """401: renewed once, tried once more."""
+        token = await self._tokens.token(account_id)
+        try:
+            return await self._persist(name, token, call)
+        except UnauthorisedError:
+            token = await self._tokens.renewed(account_id, token)
+        try:
+            return await self._persist(name, token, call)
+        except UnauthorisedError as error:
+            raise NeedsReconnectError(f"{name}: a renewed token was refused too") from error
+
+    async def _persist(self, name: str, token: str, call: Call) -> Json:
+        """Outlast short troubles here, in asyncio; no thread of the pool ever sleeps."""
+        closed = self._closed_until.get(name)
+        if closed is not None and closed.retry_at > self._clock():
+            raise type(closed)(f"{name}: still not before the time that Spotify named", closed.retry_at)
+        failures = waits = 0
+        while True:
+            try:
+                return await self._in_thread(name, token, call)
+            except UnavailableError:
+                if failures == len(self._retry_delays):
+                    raise
+                delay = self._retry_delays[failures]
+                failures += 1
+            except RateLimitError as error:
+                delay = (error.retry_at - self._clock()).total_seconds()
+                if waits == SHORT_WAITS or delay > PATIENCE.total_seconds():
+                    self._closed_until[name] = error
+                    raise
+                waits += 1
+            await asyncio.sleep(max(0.0, delay))
+
+    async def _in_thread(self, name: str, token: str, call: Call) -> Json:
+        def work() -> Json:
+            spotify = self._spotify(token)
+            try:
+                return call(spotify)
+            except (spotipy.SpotifyException, requests.RequestException, AttributeError) as error:
+                raise as_error(name, error, self._clock()) from error
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except SpotifyError as error:
+            log.info("%s", error)
+            raise
+
+    def _spotify(self, token: str) -> spotipy.Spotify:
+        """One object and one connection pool per thread: neither spotipy nor requests locks anything.
+
+        The session is a plain one. spotipy's own sleeps through Retry-After, for hours, and hides the reason.
+        """
+        spotify: spotipy.Spotify | None = getattr(self._local, "spotify", None)
+        if spotify is None:
+            session = requests.Session()
+            session.trust_env = False  # a .netrc would replace the token
+            self._sessions.append(session)
+            spotify = spotipy.Spotify(auth=token, requests_session=session, requests_timeout=self._timeout)
+            spotify.prefix = self._prefix
+            self._local.spotify = spotify
+        spotify.set_auth(token)
+        return spotify
+
+
+def _read(name: str, record: T | None) -> T:
+    if record is None:
+        raise UnavailableError(f"{name}: the answer was none of what Spotify describes")
+    return record
