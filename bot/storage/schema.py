@@ -90,9 +90,12 @@ account = Table(  # what a member linked; later also what they connected by name
     Column("authorised_at", UtcDateTime, nullable=False),  # the six months of a refresh token count from here
     Column("linked_at", UtcDateTime, nullable=False),
     Column("last_synced_at", UtcDateTime),  # the last complete sync
+    Column("sync_started_at", UtcDateTime),  # set while a sync is under way, or stopped before its end
+    Column("sync_resumes_at", UtcDateTime),  # a stopped sync goes on by itself, but not before
     Column("sync_note", Text),  # why the last sync did not complete, in words for the member
     UniqueConstraint("member_id", "source"),
     UniqueConstraint("source", "external_id"),
+    sqlite_autoincrement=True,  # a sync under way must not take a later link for its own
 )
 
 link_request = Table(  # one row per /link; secrets as SHA-256 only, the PKCE verifier sealed
@@ -160,12 +163,13 @@ listing = Table(  # one readable list of one member: a playlist, the saved track
     Column("id", Integer, primary_key=True),
     _of_member(),
     Column("source", Text, nullable=False),
-    Column("key", Text, nullable=False),  # saved | recent | top:short_term | followed | playlist:ID | feedback
+    Column("key", Text, nullable=False),  # saved | recent | top:… | followed | playlist:ID | artist:ID | feedback
     Column("snapshot", Text),  # what the source calls the state that was read to the end
-    Column("cursor", JSON),  # where to go on; null when no reading is under way
+    Column("cursor", JSON(none_as_null=True)),  # where to go on; null when no reading is under way
     Column("reading_since", UtcDateTime),  # rows not seen since then are gone once the reading is complete
     Column("completed_at", UtcDateTime),
     UniqueConstraint("member_id", "source", "key"),
+    sqlite_autoincrement=True,
 )
 
 interaction = Table(

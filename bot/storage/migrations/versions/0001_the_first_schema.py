@@ -115,11 +115,14 @@ def upgrade() -> None:
         sa.Column("authorised_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("linked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_synced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sync_started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sync_resumes_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sync_note", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_account_member_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
         sa.UniqueConstraint("member_id", "source", name=op.f("uq_account_member_id_source")),
         sa.UniqueConstraint("source", "external_id", name=op.f("uq_account_source_external_id")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "audio_features",
@@ -148,12 +151,13 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("snapshot", sa.Text(), nullable=True),
-        sa.Column("cursor", sa.JSON(), nullable=True),
+        sa.Column("cursor", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("reading_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_listing_member_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_listing")),
         sa.UniqueConstraint("member_id", "source", "key", name=op.f("uq_listing_member_id_source_key")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "model_version",
