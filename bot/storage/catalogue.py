@@ -1,0 +1,89 @@
+"""The tracks as they are shown and compared: title, artists, Spotify id, the best audio features known."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage.schema import artist, audio_features, interaction, track, track_artist
+
+CHUNK = 500  # rows at a time: between chunks the event loop serves others
+FEATURE_COLUMNS = (
+    audio_features.c.acousticness,
+    audio_features.c.danceability,
+    audio_features.c.energy,
+    audio_features.c.instrumentalness,
+    audio_features.c.liveness,
+    audio_features.c.loudness,
+    audio_features.c.speechiness,
+    audio_features.c.valence,
+    audio_features.c.tempo,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRow:
+    """`features` has the nine numbers in their own units, None where unknown, and is None when nothing is known."""
+
+    track_id: str
+    title: str
+    artists: tuple[str, ...]
+    spotify_id: str | None
+    features: tuple[float | None, ...] | None
+
+
+async def tracks(connection: AsyncConnection, chosen: Select[int] | None = None) -> list[TrackRow]:
+    """The tracks whose keys `chosen` selects (None: all), in the order of their keys. Three queries, however many."""
+
+    def of(column: Any, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+        return query if chosen is None else query.where(column.in_(chosen))
+
+    names: dict[int, list[str]] = {}
+    artists = select(track_artist.c.track_id, artist.c.name).join(artist, artist.c.id == track_artist.c.artist_id)
+    async for key, name in rows(
+        connection,
+        of(track_artist.c.track_id, artists).order_by(track_artist.c.track_id, track_artist.c.position),
+    ):
+        names.setdefault(key, []).append(name)
+    measured = select(audio_features.c.track_id, *FEATURE_COLUMNS).where(audio_features.c.known)
+    # Of several sources the one asked last wins; the name decides between equals.
+    newest_last = (audio_features.c.fetched_at, audio_features.c.source)
+    features: dict[int, tuple[float | None, ...]] = {}
+    async for key, *values in rows(connection, of(audio_features.c.track_id, measured).order_by(*newest_last)):
+        features[key] = tuple(values)
+    shown = select(track.c.id, track.c.title, track.c.spotify_id)
+    return [
+        TrackRow(str(key), title, tuple(names.get(key, ())), spotify_id, features.get(key))
+        async for key, title, spotify_id in rows(connection, of(track.c.id, shown).order_by(track.c.id))
+    ]
+
+
+async def tracks_by_id(connection: AsyncConnection, track_ids: Sequence[str]) -> dict[str, TrackRow]:
+    """The few tracks of a list; those that are gone are left out."""
+    chosen = select(track.c.id).where(track.c.id.in_([int(track_id) for track_id in track_ids]))
+    return {row.track_id: row for row in await tracks(connection, chosen)}
+
+
+async def popular(connection: AsyncConnection, limit: int) -> list[str]:
+    """Keys of the tracks that most members have, ties in the order of the keys."""
+    members = func.count(interaction.c.member_id.distinct()).desc()
+    query = select(interaction.c.track_id).group_by(interaction.c.track_id)
+    keys = await connection.scalars(query.order_by(members, interaction.c.track_id).limit(limit))
+    return [str(key) for key in keys]
+
+
+async def state(connection: AsyncConnection) -> tuple[object, ...]:
+    """Changes whenever a track or a feature is added or brought up to date: compare it, do not read it."""
+    of_tracks = select(func.count(), func.max(track.c.updated_at)).select_from(track)
+    of_features = select(func.count(), func.max(audio_features.c.fetched_at)).select_from(audio_features)
+    return (*(await connection.execute(of_tracks)).one(), *(await connection.execute(of_features)).one())
+
+
+async def rows(connection: AsyncConnection, query: Select[*tuple[Any, ...]]) -> AsyncIterator[Sequence[Any]]:
+    """The rows of a long answer, fetched chunk by chunk, so that thousands of them never hold up the event loop."""
+    async with connection.stream(query) as result:
+        async for chunk in result.partitions(CHUNK):
+            for row in chunk:
+                yield row
