@@ -69,7 +69,7 @@ async def _migrate(settings: Settings) -> None:
 
 def _set_up_logging(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in ("spotipy", "urllib3", "aiosqlite", "sqlalchemy", "alembic"):  # below WARNING these print tokens and rows
+    for name in ("spotipy", "urllib3", "aiosqlite", "sqlalchemy", "alembic"):  # below WARNING they print rows, tokens
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("discord").setLevel(max(logging.INFO, logging.getLogger().level))
     logging.getLogger("discord.client").addFilter(lambda record: "voice will NOT" not in record.getMessage())
