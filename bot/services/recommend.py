@@ -1,0 +1,160 @@
+"""A member's own list: their history as it is now, folded into what is live."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+from typing import Protocol
+
+from bot.services.content import ContentStore, library_track
+from bot.services.feedback import FeedbackService, Given
+from bot.storage.catalogue import TrackRow, popular, tracks_by_id
+from bot.storage.database import Database
+from bot.storage.history import HistoryRow, history_of
+from bot.storage.standing import Standing, standings
+from specrec.interactions import KIND_WEIGHTS, Kind
+from specrec.serving import HistoryItem, ListKind, Recommendation, Recommender
+
+TOP = 10
+POPULAR = 100  # of which a first list takes ten, one an artist
+
+
+class Models(Protocol):
+    """Where the live version comes from: `bot.model_store.ModelStore`."""
+
+    async def live(self) -> Recommender | None: ...
+
+
+class Basis(StrEnum):
+    """What a list is made from."""
+
+    MODEL = "model"
+    TASTE = "taste"  # no model is live: the taste profile alone
+    START = "start"  # nothing is known of the member's taste: what many members have, to like or dislike
+
+
+class NextStep(StrEnum):
+    """What a member without any taste on record can do about it."""
+
+    LINK = "link"
+    NO_SPOTIFY = "no_spotify"  # this host cannot link: only feedback is left
+    WAIT = "wait"  # the first sync is under way
+    RECONNECT = "reconnect"
+    SYNC_AGAIN = "sync_again"  # the last sync did not complete
+    LISTEN = "listen"  # linked and read to the end, and nothing was there
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`match` is 0-1, None where nothing is known of the member; `reason` is plain text, "" when there is none."""
+
+    rank: int
+    track_id: str
+    title: str
+    artists: tuple[str, ...]
+    spotify_id: str | None
+    match: float | None
+    known: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackList:
+    """What /recommend shows: at most ten lines. `next_step` is set when there is no taste to go by."""
+
+    lines: tuple[Line, ...]
+    kind: ListKind
+    basis: Basis
+    given: dict[str, Given]
+    history: int  # tracks on record
+    next_step: NextStep | None = None
+
+
+class RecommendService:
+    def __init__(
+        self, database: Database, models: Models, content: ContentStore, feedback: FeedbackService, has_spotify: bool
+    ) -> None:
+        self._database = database
+        self._models = models
+        self._content = content
+        self._feedback = feedback
+        self._has_spotify = has_spotify
+
+    async def recommend(self, discord_id: str, kind: ListKind = "mix") -> TrackList:
+        """The list of whoever asks, also of somebody never seen before. A like of a second ago counts."""
+        async with self._database.read() as connection:
+            history = await history_of(connection, discord_id)
+        if not any(KIND_WEIGHTS[Kind(row.kind)] > 0 for row in history):
+            return await self._first_list(discord_id, history, kind)
+        model = await self._models.live()
+        recommender = model if model is not None else await self._content.get()
+        if model is not None:
+            self._content.forget()
+        found = await asyncio.to_thread(_recommend, recommender, history, kind)
+        async with self._database.read() as connection:
+            rows = await tracks_by_id(connection, [one.track_id for one in found])
+        shown = [(one, rows[one.track_id]) for one in found if one.track_id in rows]
+        lines = [_line(place, one, row) for place, (one, row) in enumerate(shown, 1)]
+        basis = Basis.TASTE if model is None else Basis.MODEL
+        return await self._list(discord_id, lines, kind, basis, history, None)
+
+    async def _first_list(self, discord_id: str, history: list[HistoryRow], kind: ListKind) -> TrackList:
+        """Something to like or dislike: what most members have, one track an artist, without what was rated."""
+        rated = {row.track.track_id for row in history}
+        async with self._database.read() as connection:
+            accounts = await standings(connection, discord_id)
+            track_ids = [track_id for track_id in await popular(connection, POPULAR) if track_id not in rated]
+            rows = await tracks_by_id(connection, track_ids)
+        lines: list[Line] = []
+        artists: set[str] = set()
+        for row in (rows[track_id] for track_id in track_ids if track_id in rows):
+            if len(lines) < TOP and artists.isdisjoint(row.artists):
+                artists.update(row.artists)
+                place = len(lines) + 1
+                lines.append(Line(place, row.track_id, row.title, row.artists, row.spotify_id, None, False, ""))
+        step = next_step(accounts, self._has_spotify)
+        return await self._list(discord_id, lines, kind, Basis.START, history, step)
+
+    async def _list(
+        self,
+        discord_id: str,
+        lines: Sequence[Line],
+        kind: ListKind,
+        basis: Basis,
+        history: list[HistoryRow],
+        step: NextStep | None,
+    ) -> TrackList:
+        given = await self._feedback.given(discord_id, [line.track_id for line in lines])
+        size = len({row.track.track_id for row in history})
+        return TrackList(tuple(lines), kind, basis, given, size, step)
+
+
+def next_step(accounts: Sequence[Standing], has_spotify: bool) -> NextStep:
+    """Of several accounts the one that can help soonest decides."""
+    if not accounts:
+        return NextStep.LINK if has_spotify else NextStep.NO_SPOTIFY
+    working = [one for one in accounts if one.status == "linked"]
+    if not working:
+        return NextStep.RECONNECT
+    if any(one.last_synced_at is None and one.sync_note is None for one in working):
+        return NextStep.WAIT
+    if any(one.sync_note is not None for one in working):
+        return NextStep.SYNC_AGAIN
+    return NextStep.LISTEN
+
+
+def _recommend(recommender: Recommender, history: Sequence[HistoryRow], kind: ListKind) -> list[Recommendation]:
+    """Runs in a thread: numpy, and thousands of small objects."""
+    tracks = {row.track.track_id: row.track for row in history}
+    known = {track_id: library_track(row) for track_id, row in tracks.items()}
+    items = [
+        HistoryItem(row.track.track_id, Kind(row.kind), float(row.count), row.occurred_at, known[row.track.track_id])
+        for row in history
+    ]
+    return recommender.recommend(items, top=TOP, kind=kind)
+
+
+def _line(place: int, one: Recommendation, row: TrackRow) -> Line:
+    match = one.match if isfinite(one.match) else None
+    return Line(place, row.track_id, row.title, row.artists, row.spotify_id, match, one.known, one.reason)
