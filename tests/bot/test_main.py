@@ -1,0 +1,121 @@
+"""The bot as a host starts it: a process of its own, its exit codes and sentences, its end on SIGTERM."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from cryptography.fernet import Fernet
+
+from sandbox.discord_server import DiscordServer
+from tests.bot.ports import free_port
+
+TOKEN = "a-bot-token"
+
+
+def _environment(discord: DiscordServer, folder: Path, **changes: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "DISCORD_TOKEN": TOKEN,
+        "PUBLIC_URL": "http://127.0.0.1:8080",
+        "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "TRAINING_SOURCES": "spotify,discord",
+        "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'specrec.db'}",
+        "MODEL_DIR": str(folder / "models"),
+        "WEB_PORT": str(free_port()),
+        "DISCORD_API_URL": discord.api_url,
+        "DISCORD_GATEWAY_URL": discord.gateway_url,
+    } | changes
+
+
+@asynccontextmanager
+async def _bot(environment: dict[str, str], folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", cwd=folder, env={**environment, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[DiscordServer]:
+    async with DiscordServer(token=TOKEN) as server:
+        yield server
+
+
+async def _ready(port: str) -> dict[str, object]:
+    async with aiohttp.ClientSession() as http:
+        for _ in range(200):
+            try:
+                async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                    if answer.status == 200:
+                        return await answer.json()
+            except aiohttp.ClientConnectionError:
+                pass
+            await asyncio.sleep(0.05)
+    raise AssertionError("the bot never became ready")
+
+
+async def test_missing_settings_end_the_start_with_a_sentence_each(discord: DiscordServer, tmp_path: Path) -> None:
+    async with _bot({"PATH": os.environ["PATH"]}, tmp_path) as process:
+        out, err = await process.communicate()
+    assert process.returncode == 2
+    assert out == b""
+    assert len(err.decode().splitlines()) == 4
+    assert b"Traceback" not in err
+
+
+async def test_a_refused_token_is_one_sentence(discord: DiscordServer, tmp_path: Path) -> None:
+    async with _bot(_environment(discord, tmp_path, DISCORD_TOKEN="wrong", LOG_LEVEL="ERROR"), tmp_path) as process:
+        _, err = await process.communicate()
+    assert process.returncode == 2
+    assert err.decode().splitlines() == [
+        "Discord refuses DISCORD_TOKEN: copy a fresh one from the application's Bot page."
+    ]
+
+
+async def test_it_gets_ready_answers_and_ends_on_sigterm(discord: DiscordServer, tmp_path: Path) -> None:
+    ada = discord.add_user("Ada")
+    guild = discord.add_guild("Club", ada)
+    environment = _environment(discord, tmp_path, LOG_LEVEL="DEBUG")
+    async with _bot(environment, tmp_path) as process:
+        assert await _ready(environment["WEB_PORT"]) == {"status": "ready", "missing": []}
+        message = await (await discord.command(ada, "help", guild=guild)).reply()
+        assert "/recommend" in str(message.embeds)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            _, err = await process.communicate()
+    assert process.returncode == 0
+    assert "Traceback" not in err.decode()
+    assert TOKEN not in err.decode()
+    assert (tmp_path / "specrec.db").stat().st_mode & 0o077 == 0
+
+
+async def test_unchanged_commands_are_not_sent_again(tmp_path: Path) -> None:
+    sent = []
+
+    async def count(request, handler):  # an aiohttp middleware
+        if request.method == "PUT" and request.path.endswith("/commands"):
+            sent.append(request.path)
+        return await handler(request)
+
+    count.__middleware_version__ = 1
+    async with DiscordServer(token=TOKEN, middlewares=[count]) as discord:
+        discord.add_guild("Club", discord.add_user("Ada"))
+        environment = _environment(discord, tmp_path)
+        for _ in range(2):
+            async with _bot(environment, tmp_path) as process:
+                await _ready(environment["WEB_PORT"])
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+    assert len(sent) == 1
