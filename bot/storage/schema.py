@@ -82,6 +82,7 @@ account = Table(  # what a member linked; later also what they connected by name
     Column("source", Text, nullable=False),  # bot.sources.Source
     Column("external_id", Text, nullable=False),  # Spotify's account_id, or id where that is absent
     Column("user_id", Text, nullable=False),  # Spotify's id: what a playlist's owner.id is compared with
+    Column("display_name", Text),  # how the source shows the member; for /status and the linking messages only
     Column("status", Text, nullable=False),  # linked | needs_reconnect
     Column("access_token", Text),  # sealed with TOKEN_ENCRYPTION_KEYS, like the next
     Column("refresh_token", Text),
@@ -109,7 +110,7 @@ link_request = Table(  # one row per /link; secrets as SHA-256 only, the PKCE ve
     Column("discord_id", Text, nullable=False),
     Column("discord_name", Text, nullable=False),  # shown on our page, so that a forwarded link is recognised
     Column("guild_name", Text),
-    Column("stage", Text, nullable=False),  # sent | consent | done | cancelled | failed
+    Column("stage", Text, nullable=False),  # sent | consent | exchange | done | cancelled | failed | replaced
     Column("created_at", UtcDateTime, nullable=False),
     Column("consent_at", UtcDateTime),
     Column("dm_channel_id", Text),  # the message that is edited as things go
