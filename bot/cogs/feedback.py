@@ -10,7 +10,6 @@ from discord.ext import commands
 from bot.cogs.press import cog_of, message_of, press
 from bot.replies.recommend import MENU_ID, UNDO_ID, Shown, after_change, after_undo, choices_of, given_before
 from bot.services.feedback import FeedbackService, Given
-from specrec.interactions import Kind
 
 Interaction = discord.Interaction[Any]
 
@@ -19,7 +18,7 @@ class FeedbackCog(commands.Cog):
     def __init__(self, service: FeedbackService) -> None:
         self._service = service
 
-    async def choose(self, interaction: Interaction, kind: Kind, track_id: str) -> None:
+    async def choose(self, interaction: Interaction, kind: str, track_id: str) -> None:
         """Something was chosen in one of the three menus."""
         await interaction.response.defer()
         owner, message = str(interaction.user.id), message_of(interaction)
@@ -41,7 +40,7 @@ async def _show(interaction: Interaction, shown: Shown) -> None:
 
 
 class FeedbackMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template=MENU_ID):
-    def __init__(self, item: discord.ui.Select[discord.ui.View], owner: str, kind: Kind) -> None:
+    def __init__(self, item: discord.ui.Select[discord.ui.View], owner: str, kind: str) -> None:
         super().__init__(item)
         self._owner = owner
         self._kind = kind
@@ -51,7 +50,7 @@ class FeedbackMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], t
         cls, _interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         assert isinstance(item, discord.ui.Select)
-        return cls(item, match["owner"], Kind(match["kind"]))
+        return cls(item, match["owner"], match["kind"])
 
     async def callback(self, interaction: Interaction) -> None:
         def answer() -> Awaitable[None]:

@@ -31,10 +31,10 @@ class FeedbackService:
         self._database = database
         self._clock = clock
 
-    async def toggle(self, discord_id: str, track_id: str, kind: Kind) -> Change:
-        """Give `kind`, or take it back when it stands already. A like replaces a dislike and the other way round;
-        "known" goes with either. Raises `MemberError` for a track that is gone."""
-        return await self._change(discord_id, track_id, lambda before: toggled(before, kind))
+    async def toggle(self, discord_id: str, track_id: str, kind: str) -> Change:
+        """Give `kind` (liked, disliked or known), or take it back when it stands already. A like replaces a dislike
+        and the other way round; "known" goes with either. Raises `MemberError` for a track that is gone."""
+        return await self._change(discord_id, track_id, lambda before: toggled(before, Kind(kind)))
 
     async def restore(self, discord_id: str, track_id: str, given: Given) -> Change:
         """Let exactly `given` stand, as it did before a change: the undo, which may be pressed twice without harm."""
