@@ -1,0 +1,155 @@
+"""What was seen in a listing: one row a track and kind, with how often, when last, and since when it is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage.database import upsert
+from bot.storage.listings import Listing
+from bot.storage.schema import artist_follow, interaction, track_artist
+
+CHUNK = 500  # rows a statement
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    count: int = 1
+    at: datetime | None = None  # added, saved or played last, as the source says
+
+    def and_also(self, other: "Sighting") -> "Sighting":
+        return Sighting(self.count + other.count, max((one for one in (self.at, other.at) if one), default=None))
+
+
+async def see(
+    connection: AsyncConnection,
+    listing: Listing,
+    kind: str,
+    sightings: Mapping[int, Sighting],
+    now: datetime,
+    *,
+    since: datetime | None,
+) -> int:
+    """Record `sightings` (track -> what was seen). Rows last seen before `since` belong to an earlier reading and start
+    anew; later ones are added to. None: always added to. Returns how many tracks are new to the listing."""
+    added = 0
+    tracks = list(sightings)
+    for start in range(0, len(tracks), CHUNK):
+        chunk = tracks[start : start + CHUNK]
+        found = await connection.execute(
+            select(
+                interaction.c.track_id, interaction.c.count, interaction.c.occurred_at, interaction.c.last_seen
+            ).where(
+                interaction.c.listing_id == listing.id,
+                interaction.c.kind == kind,
+                interaction.c.track_id.in_(chunk),
+            )
+        )
+        before = {
+            track_id: Sighting(count, at) if since is None or last_seen >= since else None
+            for track_id, count, at, last_seen in found
+        }
+        added += len(chunk) - len(before)
+        rows = []
+        for track_id in chunk:
+            seen, earlier = sightings[track_id], before.get(track_id)
+            total = seen.and_also(earlier) if earlier else seen
+            rows.append(
+                {
+                    "member_id": listing.member_id,
+                    "track_id": track_id,
+                    "listing_id": listing.id,
+                    "kind": kind,
+                    "source": listing.source,
+                    "count": total.count,
+                    "occurred_at": total.at,
+                    "first_seen": now,
+                    "last_seen": now,
+                }
+            )
+        await upsert(
+            connection,
+            interaction,
+            rows,
+            key=["listing_id", "track_id", "kind"],
+            update=["count", "occurred_at", "last_seen"],
+        )
+    return added
+
+
+async def confirm(connection: AsyncConnection, listing_id: int, now: datetime) -> None:
+    """The source says that nothing changed: every row counts as seen."""
+    await connection.execute(update(interaction).where(interaction.c.listing_id == listing_id).values(last_seen=now))
+
+
+async def forget_unseen(connection: AsyncConnection, listing_id: int, since: datetime) -> int:
+    """After a complete reading only: delete what was not in it. Returns how many rows."""
+    gone = await connection.execute(
+        delete(interaction).where(interaction.c.listing_id == listing_id, interaction.c.last_seen < since)
+    )
+    return gone.rowcount
+
+
+async def reading_mark(connection: AsyncConnection, listing_id: int, now: datetime) -> datetime:
+    """A time at which a new reading may begin: now, or just after the listing's last sighting where the clock stood
+    still or was set back."""
+    latest: list[datetime | None] = [
+        await connection.scalar(select(func.max(table.c.last_seen)).where(table.c.listing_id == listing_id))
+        for table in (interaction, artist_follow)
+    ]
+    return max([now, *(one + timedelta(microseconds=1) for one in latest if one is not None)])
+
+
+async def follow(connection: AsyncConnection, listing: Listing, artist_ids: list[int], now: datetime) -> None:
+    await upsert(
+        connection,
+        artist_follow,
+        [
+            {
+                "listing_id": listing.id,
+                "artist_id": artist_id,
+                "member_id": listing.member_id,
+                "first_seen": now,
+                "last_seen": now,
+            }
+            for artist_id in dict.fromkeys(artist_ids)
+        ],
+        key=["listing_id", "artist_id"],
+        update=["last_seen"],
+    )
+
+
+async def unfollow_unseen(connection: AsyncConnection, listing_id: int, since: datetime) -> int:
+    gone = await connection.execute(
+        delete(artist_follow).where(artist_follow.c.listing_id == listing_id, artist_follow.c.last_seen < since)
+    )
+    return gone.rowcount
+
+
+async def tracks_by_followed(connection: AsyncConnection, member_id: int, source: str, except_kind: str) -> list[int]:
+    """The tracks that the member has from `source`, in another way than `except_kind`, by an artist they follow."""
+    found = await connection.scalars(
+        select(interaction.c.track_id)
+        .distinct()
+        .join(track_artist, track_artist.c.track_id == interaction.c.track_id)
+        .join(artist_follow, artist_follow.c.artist_id == track_artist.c.artist_id)
+        .where(
+            artist_follow.c.member_id == member_id,
+            interaction.c.member_id == member_id,
+            interaction.c.source == source,
+            interaction.c.kind != except_kind,
+        )
+    )
+    return list(found)
+
+
+async def count_tracks(connection: AsyncConnection, member_id: int) -> int:
+    """Different tracks of a member, from every source."""
+    return (
+        await connection.scalar(
+            select(func.count(interaction.c.track_id.distinct())).where(interaction.c.member_id == member_id)
+        )
+        or 0
+    )

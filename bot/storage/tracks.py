@@ -1,0 +1,203 @@
+"""Tracks and artists as a source sends them, brought together with what is stored already.
+
+A track is found again by any of its ids (`track_alias`): Spotify's, the ISRC that several Spotify ids of one recording
+share, or the key of a local file. The Spotify id decides before the ISRC; two tracks that were stored apart before
+their common ISRC was known stay apart, because versions of the model and members' feedback name both.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.spotify.records import ArtistRecord, TrackRecord
+from bot.storage.database import upsert
+from bot.storage.schema import artist, track, track_alias, track_artist
+
+Alias = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    spotify_id: str | None
+    title: str
+    album: str | None
+    duration_ms: int | None
+
+
+async def store_tracks(
+    connection: AsyncConnection, records: Sequence[TrackRecord], source: str, now: datetime
+) -> list[int]:
+    """The keys of `records`, in their order. Unknown tracks are added; titles, albums and artists of known ones are
+    brought up to date by the id that is linked to, so that two editions do not take turns."""
+    known = await _known(connection, [alias for record in records for alias in _aliases(record)])
+    await _add(connection, [record for record in records if _find(known, record) is None], known, source, now)
+    keys = [known[_main_alias(record, known)] for record in records]
+    aliases = {alias: key for record, key in zip(records, keys, strict=True) for alias in _aliases(record)}
+    await upsert(
+        connection,
+        track_alias,
+        [
+            {"scheme": scheme, "value": value, "track_id": key}
+            for (scheme, value), key in aliases.items()
+            if (scheme, value) not in known
+        ],
+        key=["scheme", "value"],
+    )
+    await _bring_up_to_date(connection, list(zip(keys, records, strict=True)), source, now)
+    return keys
+
+
+async def store_artists(connection: AsyncConnection, records: Iterable[ArtistRecord]) -> dict[ArtistRecord, int]:
+    """The keys of the artists; new ones are added, changed names corrected. Without a Spotify id the name decides."""
+    wanted = list(dict.fromkeys(records))
+    if not wanted:
+        return {}
+    by_id, by_name = await _known_artists(connection, wanted)
+    fresh: dict[Alias, dict[str, Any]] = {}
+    for record in wanted:
+        if record.spotify_id is None and record.name not in by_name:
+            fresh["name", record.name] = {"spotify_id": None, "name": record.name}
+        elif record.spotify_id is not None and by_id.get(record.spotify_id, (0, None))[1] != record.name:
+            fresh["spotify", record.spotify_id] = {"spotify_id": record.spotify_id, "name": record.name}
+    if fresh:
+        await upsert(connection, artist, list(fresh.values()), key=["spotify_id"], update=["name"])
+        by_id, by_name = await _known_artists(connection, wanted)
+    return {
+        record: by_name[record.name] if record.spotify_id is None else by_id[record.spotify_id][0] for record in wanted
+    }
+
+
+def _aliases(record: TrackRecord) -> list[Alias]:
+    """Every id of a record, the one that decides first."""
+    ids = (("spotify", record.spotify_id), ("isrc", record.isrc), ("local", record.local))
+    return [(scheme, value) for scheme, value in ids if value is not None]
+
+
+def _find(known: dict[Alias, int], record: TrackRecord) -> int | None:
+    return next((known[alias] for alias in _aliases(record) if alias in known), None)
+
+
+def _main_alias(record: TrackRecord, known: dict[Alias, int]) -> Alias:
+    return next(alias for alias in _aliases(record) if alias in known)
+
+
+async def _known(connection: AsyncConnection, aliases: Iterable[Alias]) -> dict[Alias, int]:
+    found = await connection.execute(
+        select(track_alias.c.scheme, track_alias.c.value, track_alias.c.track_id).where(
+            tuple_(track_alias.c.scheme, track_alias.c.value).in_(list(dict.fromkeys(aliases)))
+        )
+    )
+    return {(scheme, value): key for scheme, value, key in found}
+
+
+async def _add(
+    connection: AsyncConnection,
+    records: Iterable[TrackRecord],
+    known: dict[Alias, int],
+    source: str,
+    now: datetime,
+) -> None:
+    """Insert what is new, once each, and add the keys to `known`, under the ids that are now stored."""
+    fresh: dict[Alias, TrackRecord] = {}
+    for record in records:
+        aliases = _aliases(record)
+        if not any(alias in fresh for alias in aliases):
+            fresh.update(dict.fromkeys(aliases, record))
+    added = list(dict.fromkeys(fresh.values()))
+    if not added:
+        return
+    rows = [_row(record) | {"source": source, "updated_at": now} for record in added]
+    keys = list(await connection.scalars(insert(track).returning(track.c.id, sort_by_parameter_order=True), rows))
+    aliases_of_added: list[dict[str, Any]] = []
+    for record, key in zip(added, keys, strict=True):
+        for scheme, value in _aliases(record):
+            known[scheme, value] = key
+            aliases_of_added.append({"scheme": scheme, "value": value, "track_id": key})
+    await connection.execute(insert(track_alias), aliases_of_added)
+    await _set_artists(connection, dict(zip(keys, added, strict=True)))
+
+
+async def _bring_up_to_date(
+    connection: AsyncConnection, read: Sequence[tuple[int, TrackRecord]], source: str, now: datetime
+) -> None:
+    """`track.updated_at` moves only where something changed: others watch it."""
+    found = await connection.execute(
+        select(track.c.id, track.c.spotify_id, track.c.title, track.c.album, track.c.duration_ms).where(
+            track.c.id.in_([key for key, _ in read])
+        )
+    )
+    current = {key: _Stored(*values) for key, *values in found}
+    same_edition = {key: record for key, record in read if current[key].spotify_id in (None, record.spotify_id)}
+    for key, record in same_edition.items():
+        wanted = _Stored(
+            record.spotify_id,
+            record.title,
+            record.album or current[key].album,  # album listings and taken-down albums leave it out
+            record.duration_ms or current[key].duration_ms,
+        )
+        if wanted != current[key]:
+            values = {**wanted.__dict__, "source": source, "updated_at": now}
+            await connection.execute(update(track).where(track.c.id == key).values(values))
+    changed = await _set_artists(connection, same_edition)
+    if changed:
+        await connection.execute(update(track).where(track.c.id.in_(changed)).values(updated_at=now))
+
+
+async def _set_artists(connection: AsyncConnection, records: dict[int, TrackRecord]) -> list[int]:
+    """Give tracks their artists in order; returns the keys of those that had others. No artists: the old ones stay."""
+    keys = await store_artists(connection, [one for record in records.values() for one in record.artists])
+    wanted = {
+        track_id: list(dict.fromkeys(keys[one] for one in record.artists))
+        for track_id, record in records.items()
+        if record.artists
+    }
+    current: dict[int, list[int]] = {}
+    for track_id, artist_id in await connection.execute(
+        select(track_artist.c.track_id, track_artist.c.artist_id)
+        .where(track_artist.c.track_id.in_(list(wanted)))
+        .order_by(track_artist.c.track_id, track_artist.c.position)
+    ):
+        current.setdefault(track_id, []).append(artist_id)
+    changed = [track_id for track_id, artists in wanted.items() if current.get(track_id) != artists]
+    if changed:
+        await connection.execute(delete(track_artist).where(track_artist.c.track_id.in_(changed)))
+        await connection.execute(
+            insert(track_artist),
+            [
+                {"track_id": track_id, "position": position, "artist_id": artist_id}
+                for track_id in changed
+                for position, artist_id in enumerate(wanted[track_id])
+            ],
+        )
+    return changed
+
+
+async def _known_artists(
+    connection: AsyncConnection, records: Sequence[ArtistRecord]
+) -> tuple[dict[str, tuple[int, str]], dict[str, int]]:
+    """Spotify id -> key and name; name -> key of the artists without a Spotify id."""
+    ids = [record.spotify_id for record in records if record.spotify_id is not None]
+    names = [record.name for record in records if record.spotify_id is None]
+    by_id: dict[str, tuple[int, str]] = {}
+    by_name: dict[str, int] = {}
+    if ids:
+        query = select(artist.c.spotify_id, artist.c.id, artist.c.name).where(artist.c.spotify_id.in_(ids))
+        by_id = {identity: (key, name) for identity, key, name in await connection.execute(query)}
+    if names:
+        query = select(artist.c.name, artist.c.id).where(artist.c.spotify_id.is_(None), artist.c.name.in_(names))
+        found = await connection.execute(query.order_by(artist.c.id.desc()))
+        by_name = {row.name: row.id for row in found}
+    return by_id, by_name
+
+
+def _row(record: TrackRecord) -> dict[str, Any]:
+    return {
+        "spotify_id": record.spotify_id,
+        "title": record.title,
+        "album": record.album,
+        "duration_ms": record.duration_ms,
+    }
