@@ -25,6 +25,7 @@ from sandbox.discord.permissions import Permissions
 from sandbox.discord.rest import Rest
 from sandbox.discord.state import State
 from sandbox.discord.world import Channel, Guild, Json, Member, Role, User
+from sandbox.site import BASE_PATH, SERVER
 
 __all__ = [
     "Attachment",
@@ -96,6 +97,7 @@ class DiscordServer(People):
         """Listens; port 0 takes a free one."""
         front = Front(self.token, RateLimits(), self._faults)
         app = web.Application(middlewares=[*self._middlewares, front.admit], client_max_size=2 * REQUEST_BYTES)
+        app[SERVER], app[BASE_PATH] = "discord", API
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         rest = Rest(self._state, self._gateway, lambda: self.gateway_url, self._shards)
         app.add_routes([*rest.routes(), *Answers(self._state, self._gateway).routes()])

@@ -86,7 +86,7 @@ async def _body(request: web.Request) -> object:
     """After the handler: aiohttp keeps what it has read, so reading once more takes nothing from anybody."""
     if request.content_type == "multipart/form-data":
         payload = (await request.post()).get("payload_json")
-        return _parsed(payload.decode() if isinstance(payload, bytes) else str(payload))
+        return _parsed(payload.decode() if isinstance(payload, bytes | bytearray) else str(payload))
     if request.content_type == "application/x-www-form-urlencoded":
         return {name: str(value) for name, value in (await request.post()).items()}
     return _parsed(await request.text())
