@@ -44,6 +44,16 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    async def truncate_log(self) -> bool:
+        """After a deletion that must be final: until a truncating checkpoint, deleted rows stay readable in SQLite's
+        write-ahead log. False when readers kept it open for the whole busy timeout; other databases have no such log."""
+        if not self.is_sqlite:
+            return True
+        async with self._engine.connect() as connection:
+            connection = await connection.execution_options(specrec_bare=True)
+            busy = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).scalar_one()
+        return bool(busy == 0)
+
     async def close(self) -> None:
         await self._engine.dispose()
 
@@ -90,7 +100,8 @@ def _sqlite_engine(url: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:
-        write = connection.get_execution_options().get("specrec_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("specrec_bare", False):  # a checkpoint cannot run inside a transaction
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("specrec_write", False) else "BEGIN")
 
     return engine

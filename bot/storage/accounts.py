@@ -1,0 +1,170 @@
+"""What a member linked: whose account it is, and its tokens, sealed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.storage.schema import account, artist_follow, interaction, listing, track, track_alias
+from bot.storage.syncs import LINKED, NEEDS_RECONNECT
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: int
+    member_id: int
+    external_id: str
+    display_name: str | None
+    status: str  # linked | needs_reconnect
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTokens:
+    access: str | None = field(repr=False)
+    refresh: str | None = field(repr=False)
+    expires_at: datetime | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many rows went; `tracks` counts the different tracks of the interactions."""
+
+    accounts: int
+    listings: int
+    interactions: int
+    tracks: int
+    follows: int
+
+
+async def account_with(connection: AsyncConnection, source: str, external_ids: Collection[str]) -> Account | None:
+    """The account under any of these ids, whoever linked it."""
+    return await _one(connection, account.c.source == source, account.c.external_id.in_(list(external_ids)))
+
+
+async def account_of_member(connection: AsyncConnection, member_id: int, source: str) -> Account | None:
+    return await _one(connection, account.c.source == source, account.c.member_id == member_id)
+
+
+async def put_account(
+    connection: AsyncConnection,
+    member_id: int,
+    source: str,
+    *,
+    external_id: str,
+    user_id: str,
+    display_name: str | None,
+    tokens: SealedTokens,
+    scope: str,
+    now: datetime,
+) -> int:
+    """Link, or renew what this member has linked already: its rows, its dates and its place in a sync stay."""
+    renewed: dict[str, Any] = {
+        "external_id": external_id,
+        "user_id": user_id,
+        "display_name": display_name,
+        "status": tokens.status,
+        "access_token": tokens.access,
+        "refresh_token": tokens.refresh,
+        "token_expires_at": tokens.expires_at,
+        "scope": scope,
+        "authorised_at": now,
+        "sync_note": None,
+    }
+    there = account.c.member_id == member_id, account.c.source == source
+    if (await connection.execute(update(account).where(*there).values(renewed))).rowcount == 0:
+        new = {"member_id": member_id, "source": source, "linked_at": now}
+        await connection.execute(insert(account).values(new | renewed))
+    key: int = (await connection.execute(select(account.c.id).where(*there))).scalar_one()
+    return key
+
+
+async def sealed_tokens(connection: AsyncConnection, account_id: int) -> SealedTokens | None:
+    """None once the member unlinked."""
+    columns = account.c
+    query = select(columns.access_token, columns.refresh_token, columns.token_expires_at, columns.status)
+    row = (await connection.execute(query.where(columns.id == account_id))).one_or_none()
+    return None if row is None else SealedTokens(*row)
+
+
+async def replace_tokens(
+    connection: AsyncConnection, account_id: int, before: SealedTokens, after: SealedTokens
+) -> bool:
+    """False, and nothing changes, when the account went or was linked anew since `before` was read."""
+    return await _update_if_same(
+        connection,
+        account_id,
+        before,
+        access_token=after.access,
+        refresh_token=after.refresh,
+        token_expires_at=after.expires_at,
+        status=after.status,
+    )
+
+
+async def mark_needs_reconnect(connection: AsyncConnection, account_id: int, before: SealedTokens) -> bool:
+    """The consent is gone: forget the tokens, keep every row. False as above."""
+    return await _update_if_same(
+        connection,
+        account_id,
+        before,
+        access_token=None,
+        refresh_token=None,
+        token_expires_at=None,
+        status=NEEDS_RECONNECT,
+    )
+
+
+async def erase_source(connection: AsyncConnection, member_id: int, source: str) -> Erased:
+    """Delete the account with its tokens and every row that came from `source`.
+
+    Tracks stay in the catalogue, which belongs to nobody; but not local files that nobody else has: those were found
+    on this member's own disk.
+    """
+    seen = interaction.c.member_id == member_id, interaction.c.source == source
+    interactions, tracks = (
+        await connection.execute(select(func.count(), func.count(interaction.c.track_id.distinct())).where(*seen))
+    ).one()
+    follows = await connection.execute(
+        delete(artist_follow).where(
+            artist_follow.c.listing_id.in_(
+                select(listing.c.id).where(listing.c.member_id == member_id, listing.c.source == source)
+            )
+        )
+    )
+    await connection.execute(delete(interaction).where(*seen))
+    listings = await connection.execute(
+        delete(listing).where(listing.c.member_id == member_id, listing.c.source == source)
+    )
+    accounts = await connection.execute(
+        delete(account).where(account.c.member_id == member_id, account.c.source == source)
+    )
+    await connection.execute(
+        delete(track).where(
+            track.c.spotify_id.is_(None),
+            track.c.id.in_(select(track_alias.c.track_id).where(track_alias.c.scheme == "local")),
+            ~select(interaction.c.track_id).where(interaction.c.track_id == track.c.id).exists(),
+        )
+    )
+    return Erased(accounts.rowcount, listings.rowcount, interactions, tracks, follows.rowcount)
+
+
+def fresh_tokens(access: str, refresh: str, expires_at: datetime) -> SealedTokens:
+    """Tokens of a consent that holds; both sealed."""
+    return SealedTokens(access, refresh, expires_at, LINKED)
+
+
+async def _update_if_same(connection: AsyncConnection, account_id: int, before: SealedTokens, **values: Any) -> bool:
+    changed = await connection.execute(
+        update(account).where(account.c.id == account_id, account.c.refresh_token == before.refresh).values(values)
+    )
+    return changed.rowcount == 1
+
+
+async def _one(connection: AsyncConnection, *where: Any) -> Account | None:
+    query = select(account.c.id, account.c.member_id, account.c.external_id, account.c.display_name, account.c.status)
+    row = (await connection.execute(query.where(*where).order_by(account.c.id).limit(1))).one_or_none()
+    return None if row is None else Account(*row)
