@@ -10,16 +10,20 @@ _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 
 def plain(text: str, limit: int) -> str:
     """For places that show no markdown (labels of menus and buttons): one line of at most `limit` characters."""
-    shown = " ".join("".join(_visible(char) for char in text[: 4 * limit]).split())
+    shown = " ".join("".join(_visible(char) for char in text[: 4 * limit]).split()).strip(_JOINERS)
     if len(shown) > limit:
         shown = shown[: limit - 1].rstrip() + "…"
     return shown
 
 
 def escaped(text: str, limit: int) -> str:
-    """For embeds and messages, also as a link's label: at most `limit` characters, counted as they are sent."""
-    pieces = [_escape(char) for char in plain(text, limit).translate(_LOOKALIKE).replace("://", ":\u200b//")]
-    turned = any(unicodedata.bidirectional(char) in ("R", "AL", "RLE", "RLO") for char in text)
+    """For embeds and messages, also as a link's label: at most `limit` (8 or more) characters, as they are sent.
+
+    A text that runs from right to left is kept together, so that it does not turn the numbers beside it round.
+    """
+    line = plain(text, limit)
+    pieces = [_escape(char) for char in line.translate(_LOOKALIKE).replace("://", ":\u200b//")]
+    turned = any(unicodedata.bidirectional(char) in ("R", "AL") for char in line)
     room = limit - (2 if turned else 0)
     if sum(map(len, pieces)) > room:
         while sum(map(len, pieces)) > room - 1:

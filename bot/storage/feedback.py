@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.sources import Source
 from bot.storage.database import upsert
+from bot.storage.listings import open_listing
+from bot.storage.members import ensure_member
 from bot.storage.schema import interaction, listing, member, track
 
 LISTING = "feedback"
@@ -44,11 +46,8 @@ async def put_feedback(
     connection: AsyncConnection, discord_id: str, track_id: str, kinds: Iterable[str], now: datetime
 ) -> None:
     """Let exactly `kinds` stand for this track. Somebody unknown becomes a member; what stood before keeps its date."""
-    await upsert(connection, member, [{"discord_id": discord_id, "created_at": now}], key=["discord_id"])
-    member_id = await connection.scalar(select(member.c.id).where(member.c.discord_id == discord_id))
-    place = {"member_id": member_id, "source": Source.DISCORD, "key": LISTING}
-    await upsert(connection, listing, [place], key=["member_id", "source", "key"])
-    listing_id = await connection.scalar(select(listing.c.id).filter_by(**place))
+    member_id = await ensure_member(connection, discord_id, now)
+    listing_id = (await open_listing(connection, member_id, Source.DISCORD, LISTING)).id
     wanted = sorted(kinds)
     await connection.execute(
         delete(interaction).where(
