@@ -113,6 +113,7 @@ class Answers:
             assert interaction.message is not None
             interaction.original = interaction.message
             self._write(interaction.message, data, uploads, prefix=("data",))
+            interaction.message.edited_timestamp = self._state.clock()
             interaction.answered(kind)
             interaction.completed()
             await self._gateway.announce("MESSAGE_UPDATE", interaction.message)

@@ -172,13 +172,10 @@ class Gateway:
             for session in list(self.sessions.values()):
                 if session.socket is socket:
                     session.socket = None
-                    # A client that says goodbye ends its session; any other close can be resumed.
-                    if socket.close_code in (1000, 1001):
-                        del self.sessions[session.id]
             self._bell.ring()
         return socket
 
-    async def _talk(self, socket: web.WebSocketResponse) -> Session | None:
+    async def _talk(self, socket: web.WebSocketResponse) -> None:
         session: Session | None = None
         events: deque[float] = deque()
         beaten = time.monotonic()
@@ -188,20 +185,23 @@ class Gateway:
                 message = await socket.receive(timeout=max(beaten + patience - time.monotonic(), 0.01))
             except TimeoutError:
                 await socket.close(code=4009, message=b"Session timed out.")
-                return session
+                return
             if message.type is not WSMsgType.TEXT:
-                return session
+                # A client that says goodbye ends its session; any other end can be resumed.
+                if session is not None and message.type is WSMsgType.CLOSE and message.data in (1000, 1001):
+                    self.sessions.pop(session.id, None)
+                return
             now = time.monotonic()
             events.append(now)
             while events[0] <= now - 60:
                 events.popleft()
             if len(events) > MOST_EVENTS_A_MINUTE:
                 await socket.close(code=4008, message=b"Rate limited.")
-                return session
+                return
             frame = _decoded(message.data)
             if frame is None:
                 await socket.close(code=4002, message=b"Error while decoding payload.")
-                return session
+                return
             op, data = frame.get("op"), frame.get("d")
             if op == HEARTBEAT:
                 beaten = now
@@ -209,7 +209,7 @@ class Gateway:
             elif op in (IDENTIFY, RESUME):
                 if session is not None:
                     await socket.close(code=4005, message=b"Already authenticated.")
-                    return session
+                    return
                 begin = self._identify if op == IDENTIFY else self._resume
                 session = await begin(socket, data if isinstance(data, dict) else {})
             elif session is None:

@@ -101,7 +101,7 @@ class Channel:
 
     id: str
     name: str
-    guild: "Guild | None" = None
+    guild: "Guild | None" = field(default=None, repr=False)
     recipient: User | None = None
     last_message_id: str | None = None
     overwrites: dict[str, tuple[Permissions, Permissions]] = field(default_factory=dict)

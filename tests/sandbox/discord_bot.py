@@ -2,14 +2,14 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import discord
 import yarl
 from discord import app_commands
 
-from sandbox.discord_server import DiscordServer
+from sandbox.discord_server import DiscordServer, Guild, User
 
 
 class Keep(discord.ui.View):
@@ -70,9 +70,10 @@ class Group(app_commands.Group):
 class SmallBot(discord.AutoShardedClient):
     """Whatever a test asks a bot to do is a coroutine in `doing`, run by /do with the interaction."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, *, allowed_installs: bool = False, **options: object) -> None:
         super().__init__(intents=options.pop("intents", discord.Intents(guilds=True)), **options)
-        self.tree = app_commands.CommandTree(self)
+        both = app_commands.AppInstallationType(guild=True, user=True) if allowed_installs else None
+        self.tree = app_commands.CommandTree(self, allowed_installs=both or discord.utils.MISSING)
         self.doing = None
         self.outcome: asyncio.Future = asyncio.get_running_loop().create_future()
         self.log: list[str] = []
@@ -95,7 +96,7 @@ class SmallBot(discord.AutoShardedClient):
         async def echo(interaction: discord.Interaction, text: str, user: discord.User | None = None) -> None:
             await interaction.response.send_message(f"{text} {user.name if user else ''}".strip())
 
-        @tree.command(name="secret", description="For one person", extras={})
+        @tree.command(name="secret", description="For one person")
         async def secret(interaction: discord.Interaction) -> None:
             await interaction.response.send_message("psst", ephemeral=True)
 
@@ -146,19 +147,30 @@ async def running(server: DiscordServer, bot: discord.Client) -> AsyncIterator[d
     point_at(server)
     task = asyncio.create_task(bot.start(server.token))
     ready = asyncio.create_task(server.wait_ready())
-    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        ready.cancel()
-        task.result()
-    await ready
     try:
+        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        await ready
         yield bot
     finally:
+        ready.cancel()
         await bot.close()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(task, ready, return_exceptions=True)
 
 
 def point_at(server: DiscordServer) -> None:
     """discord.py keeps its two addresses on classes, so they hold for this whole process."""
     discord.http.Route.BASE = server.api_url
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(server.gateway_url)
+
+
+async def ask(server: DiscordServer, bot: SmallBot, user: User, doing: Callable, guild: Guild | None = None):
+    """`user` types /do and the bot does `doing(interaction)`.
+
+    Returns what the person has in hand and what `doing` returned, or the exception that it raised.
+    """
+    bot.doing, bot.outcome = doing, asyncio.get_running_loop().create_future()
+    interaction = await server.command(user, "do", guild=guild)
+    (outcome,) = await asyncio.gather(bot.outcome, return_exceptions=True)
+    return interaction, outcome
