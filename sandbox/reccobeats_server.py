@@ -10,20 +10,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from sandbox.site import Site
+from specrec.features import FEATURES
 
 MOST_IDS = 40
-FEATURES = (
-    "acousticness",
-    "danceability",
-    "energy",
-    "instrumentalness",
-    "liveness",
-    "loudness",
-    "speechiness",
-    "valence",
-    "tempo",
-)
-
 _CODES = {400: 4002, 404: 4042, 405: 4042, 429: 4291}
 
 
