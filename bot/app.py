@@ -10,7 +10,12 @@ from sqlalchemy import text
 
 from bot.client import Client, point_at
 from bot.clock import Clock, utc_now
+from bot.cogs.feedback import FeedbackCog, FeedbackMenu, UndoButton
 from bot.cogs.help import HelpCog
+from bot.cogs.recommend import RecommendCog, ShareButton
+from bot.services.content import ContentStore
+from bot.services.feedback import FeedbackService
+from bot.services.recommend import Models, RecommendService
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.migrate import migrate, prune_backups
@@ -18,6 +23,13 @@ from bot.storage.notes import Notes
 from bot.web import Web
 
 log = logging.getLogger(__name__)
+
+
+class _NoModel:
+    """Until versions can be loaded: the taste profile answers."""
+
+    async def live(self) -> None:
+        return None
 
 
 class App:
@@ -50,9 +62,18 @@ class App:
         self.http = await stack.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15), headers={"User-Agent": "SpecRec"})
         )
+        self.models: Models = _NoModel()
+        feedback = FeedbackService(self.database, self.clock)
+        recommend = RecommendService(
+            self.database, self.models, ContentStore(self.database), feedback, has_spotify=settings.has_spotify
+        )
         self.client = Client(
-            cogs=[HelpCog(settings.has_spotify)],
-            buttons=[],
+            cogs=[
+                HelpCog(settings.has_spotify),
+                RecommendCog(recommend, feedback),
+                FeedbackCog(feedback),
+            ],
+            buttons=[FeedbackMenu, UndoButton, ShareButton],
             notes=Notes(self.database),
         )
         stack.push_async_callback(self.client.close)
