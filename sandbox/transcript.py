@@ -1,0 +1,144 @@
+"""What happens in the sandbox's Discord, for reading in a terminal: who typed what, and what the bot replied."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+
+from sandbox.discord.message import Message
+from sandbox.markdown import spans
+
+WIDEST = 110
+GREY = "grey50"
+_ACCENT = Style(color="#5865f2", bold=True)
+
+Json = Mapping[str, Any]
+
+
+class Transcript:
+    """Writes to one console.
+
+    :param name_of: the name of the user with an id, for mentions.
+    """
+
+    def __init__(self, console: Console, name_of: Callable[[str], str]) -> None:
+        self._console = console
+        self._name_of = name_of
+        self._shown: dict[str, str] = {}
+        """message id -> the text that was shown of it last"""
+
+    def title(self, text: str) -> None:
+        self._print(Text(text, style="bold"))
+
+    def heading(self, text: str) -> None:
+        self._print("")
+        self._print(Rule(Text(text, style="bold"), align="left", style=GREY))
+
+    def note(self, text: str) -> None:
+        """What happens outside Discord."""
+        self._print(Text(text, style=GREY))
+
+    def problem(self, text: str) -> None:
+        self._print(Text(text, style="red"))
+
+    def typed(self, name: str, text: str, where: str = "#general") -> None:
+        """Somebody types a command, or presses something."""
+        self._print("")
+        self._print(Text.assemble((name, _ACCENT), "  ", text, (f"   {where}", GREY)))
+
+    def reply(self, message: Message, most_lines: int | None = None) -> None:
+        """A message of the bot; one that was shown before and has the same text in its embed, with the rest only.
+
+        :param most_lines: of the embed's text; None: all.
+        """
+        sight = "only you see this" if message.ephemeral else ""
+        if message.channel.recipient is not None:
+            sight = f"direct message to {message.channel.recipient.name}"
+        elif message.ephemeral and message.seen_by is not None:
+            sight = f"only {message.seen_by.name} sees this"
+        description = "".join(embed.get("description", "") for embed in message.embeds)
+        seen_before = bool(description) and self._shown.get(message.id) == description
+        self._shown[message.id] = description
+        edited = " (edited)" if seen_before else ""
+        self._print(Text.assemble((message.author.name, "bold green"), (f"   {sight}{edited}", GREY)))
+        parts: list[RenderableType] = []
+        if message.content:
+            parts.append(self._text(message.content))
+        parts += [_Barred(self._embed(embed, seen_before, most_lines), _colour(embed)) for embed in message.embeds]
+        parts += [Text(f"📎 {attachment.filename}") for attachment in message.attachments]
+        controls = _controls(message)
+        if controls.plain and most_lines is None:
+            parts.append(controls)
+        self._print(Padding(Group(*parts), (0, 0, 0, 2)))
+
+    def _embed(self, embed: Json, without_description: bool, most_lines: int | None) -> RenderableType:
+        parts: list[RenderableType] = []
+        if "author" in embed:
+            parts.append(Text(embed["author"]["name"], style="bold"))
+        if "title" in embed:
+            parts.append(Text(embed["title"], style="bold"))
+        if "description" in embed and not without_description:
+            lines = embed["description"].split("\n")
+            parts.append(self._text("\n".join(lines[:most_lines])))
+            if most_lines is not None and len(lines) > most_lines:
+                parts.append(Text("…", style=GREY))
+        for field in embed.get("fields", []):
+            parts += [Text(""), Text(field["name"], style="bold"), self._text(field["value"])]
+        if "footer" in embed and not without_description:
+            parts.append(Text(embed["footer"]["text"], style=GREY))
+        return Group(*parts)
+
+    def _text(self, text: str) -> Text:
+        result = Text()
+        for span in spans(text, self._name_of, _moment):
+            style = Style(
+                bold=span.bold or None,
+                italic=span.italic or None,
+                dim=span.small or None,
+                color="cyan" if span.code else None,
+                link=span.url,
+            )
+            result.append(span.text, style)
+        return result
+
+    def _print(self, thing: RenderableType) -> None:
+        self._console.print(thing, width=min(self._console.width, WIDEST), highlight=False)
+
+
+class _Barred:
+    """Something with a coloured bar at its left, as Discord draws embeds."""
+
+    def __init__(self, inside: RenderableType, colour: str) -> None:
+        self._inside = inside
+        self._bar = Segment("▎ ", Style(color=colour))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        inner = options.update(width=options.max_width - 2)
+        for line in console.render_lines(self._inside, inner, pad=False):
+            yield self._bar
+            yield from line
+            yield Segment.line()
+
+
+def _controls(message: Message) -> Text:
+    """Menus and buttons as one row of labels."""
+    labels = [f"▾ {menu.get('placeholder') or 'choose'}" for menu in message.selects]
+    labels += [
+        " ".join(part for part in (button.emoji, button.label) if part) + ("" if button.url is None else " ↗")
+        for button in message.buttons
+    ]
+    return Text("   ").join(Text(f"[{label}]", style=GREY) for label in labels)
+
+
+def _colour(embed: Json) -> str:
+    return f"#{embed.get('color') or 0x4E5058:06x}"
+
+
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%d %b, %H:%M} UTC"
