@@ -12,11 +12,20 @@ from bot.client import Client, point_at
 from bot.clock import Clock, utc_now
 from bot.cogs.feedback import FeedbackCog, FeedbackMenu, UndoButton
 from bot.cogs.help import HelpCog
+from bot.cogs.link import LinkCog, LinkMessageEditor
 from bot.cogs.recommend import RecommendCog, ShareButton
+from bot.link_pages import link_routes
 from bot.services.content import ContentStore
 from bot.services.feedback import FeedbackService
+from bot.services.link import Linked, LinkService
+from bot.services.link_message import LinkReporter
 from bot.services.recommend import Models, RecommendService
+from bot.services.tokens import TokenKeeper
+from bot.services.unlink import UnlinkService
 from bot.settings import Settings
+from bot.spotify.gateway import Gateway
+from bot.spotify.oauth import OAuth
+from bot.spotify.vault import Vault
 from bot.storage.database import Database
 from bot.storage.migrate import migrate, prune_backups
 from bot.storage.notes import Notes
@@ -67,9 +76,11 @@ class App:
         recommend = RecommendService(
             self.database, self.models, ContentStore(self.database), feedback, has_spotify=settings.has_spotify
         )
+        link = self._open_spotify(stack)
         self.client = Client(
             cogs=[
                 HelpCog(settings.has_spotify),
+                LinkCog(link, UnlinkService(self.database)),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),
             ],
@@ -77,9 +88,38 @@ class App:
             notes=Notes(self.database),
         )
         stack.push_async_callback(self.client.close)
-        self.web = Web(settings.web_host, settings.web_port, self._missing, routes=[])
+        routes = [] if link is None else link_routes(link, settings.public_url)
+        self.web = Web(settings.web_host, settings.web_port, self._missing, routes)
         stack.push_async_callback(self.web.close)
         await self.web.start()
+
+    def _open_spotify(self, stack: AsyncExitStack) -> LinkService | None:
+        """Everything that talks to Spotify; None on a host without it."""
+        settings = self.settings
+        if settings.spotify_client_id is None or settings.spotify_client_secret is None:
+            return None
+        vault = Vault([key.get_secret_value() for key in settings.token_encryption_keys])
+        oauth = OAuth(
+            settings.spotify_client_id,
+            settings.spotify_client_secret.get_secret_value(),
+            settings.redirect_uri,
+            settings.spotify_accounts_url,
+            self.http,
+            self.clock,
+        )
+        tokens = TokenKeeper(self.database, vault, oauth, self.clock)
+        stack.push_async_callback(tokens.close)
+        gateway = Gateway(settings.spotify_api_url, tokens, self.clock, threads=settings.spotify_threads)
+        stack.push_async_callback(gateway.close)
+        reporter = LinkReporter(self.database, LinkMessageEditor(lambda: self.client))
+        link = LinkService(
+            self.database, vault, oauth, gateway, reporter, self._after_linking, settings.public_url, self.clock
+        )
+        stack.push_async_callback(link.close)
+        return link
+
+    async def _after_linking(self, linked: Linked) -> None:
+        """The first sync starts here."""
 
     async def run(self) -> None:
         """Raises `discord.LoginFailure` for a wrong token."""

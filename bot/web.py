@@ -22,7 +22,8 @@ class Web:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_routes(routes)
-        self._runner = web.AppRunner(app, access_log=None)  # an access log would hold one-time links and codes
+        # No access log: it would hold one-time links and codes. A stop has ten seconds for everything.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=3.0)
 
     async def start(self) -> None:
         await self._runner.setup()

@@ -23,6 +23,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bot.app": ("bot", "specrec"),
     "bot.client": ("bot.cogs", *ANYWHERE),
     "bot.web": ("bot.services", *ANYWHERE),
+    "bot.link_pages": ("bot.services", *ANYWHERE),
     "bot.cogs": ("bot.cogs", "bot.services", "bot.replies", *ANYWHERE),
     "bot.replies": ("bot.replies", "bot.services", "specrec", *ANYWHERE),
     "bot.services": (

@@ -46,7 +46,7 @@ class Database:
 
     async def truncate_log(self) -> bool:
         """After a deletion that must be final: until a truncating checkpoint, deleted rows stay readable in SQLite's
-        write-ahead log. False when readers kept it open for the whole busy timeout; other databases have no such log."""
+        write-ahead log. False when readers kept it busy for the whole timeout. Other databases have no such log."""
         if not self.is_sqlite:
             return True
         async with self._engine.connect() as connection:
