@@ -16,7 +16,7 @@ from sandbox.discord.body import REQUEST_BYTES
 from sandbox.discord.commands import Refused
 from sandbox.discord.errors import ApiError
 from sandbox.discord.front import API, Front, answer
-from sandbox.discord.gateway import INVALID_SESSION, RECONNECT, Gateway, Session
+from sandbox.discord.gateway import GUILDS, INVALID_SESSION, RECONNECT, Gateway, Session
 from sandbox.discord.interaction import Interaction, InteractionFailed
 from sandbox.discord.limits import Fault, Faults, RateLimits
 from sandbox.discord.message import Attachment, Button, Message
@@ -201,7 +201,7 @@ class DiscordServer(People):
     async def invite_bot(self, guild: Guild, permissions: Permissions = Permissions.NONE) -> None:
         """The bot joins a server while it runs."""
         mine = self._state.add_member(guild, self.bot, permissions)
-        await self._gateway.dispatch("GUILD_CREATE", guild.created([mine], mine.joined_at), guild)
+        await self._gateway.dispatch("GUILD_CREATE", guild.created([mine], mine.joined_at), guild, GUILDS)
 
     async def set_permissions(
         self,
@@ -213,7 +213,7 @@ class DiscordServer(People):
     ) -> None:
         """Overwrites what `user` (often the bot) may do in one channel, and tells the bot."""
         channel.overwrites[user.id] = (allow, deny)
-        await self._gateway.dispatch("CHANNEL_UPDATE", channel.wire(), channel.guild)
+        await self._gateway.dispatch("CHANNEL_UPDATE", channel.wire(), channel.guild, GUILDS)
 
     # what is to be seen
 

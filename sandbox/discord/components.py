@@ -177,8 +177,7 @@ def shown(components: list[Json], snowflakes: Snowflakes) -> list[Json]:
     def show(piece: Json) -> Json:
         nonlocal number
         number += 1
-        kept = {key: value for key, value in piece.items() if value is not None}
-        result = {**_ADDED.get(piece["type"], {}), **kept, "id": piece.get("id") or number}
+        result = {**_ADDED.get(piece["type"], {}), **_told(piece), "id": piece.get("id") or number}
         for key in ("media", "file"):
             if key in result:
                 result[key] = _unfurled(result[key], snowflakes)
@@ -188,9 +187,7 @@ def shown(components: list[Json], snowflakes: Snowflakes) -> list[Json]:
                 for item in result["items"]
             ]
         if "options" in result:
-            result["options"] = [
-                {key: value for key, value in option.items() if value is not None} for option in result["options"]
-            ]
+            result["options"] = [_told(option) for option in result["options"]]
         if "components" in result:
             result["components"] = [show(inner) for inner in result["components"]]
         if "accessory" in result:
@@ -198,6 +195,11 @@ def shown(components: list[Json], snowflakes: Snowflakes) -> list[Json]:
         return result
 
     return [show(piece) for piece in components]
+
+
+def _told(piece: Json) -> Json:
+    told = {key: value for key, value in piece.items() if value is not None}
+    return told | {"emoji": _told(told["emoji"])} if "emoji" in told else told
 
 
 def _unfurled(media: Json, snowflakes: Snowflakes) -> Json:

@@ -56,6 +56,11 @@ class Session:
         """Whether its websocket is open."""
         return self.socket is not None and not self.socket.closed
 
+    def hears(self, guild: Guild | None) -> bool:
+        """Whether events of `guild` are for this shard; direct messages (None) are for the first."""
+        number, count = self.shard
+        return self.ready and (0 if guild is None else guild.shard(count)) == number
+
     async def dispatch(self, event: str, data: Json) -> None:
         """Numbers, keeps and sends one event."""
         self.sequence += 1
@@ -114,31 +119,28 @@ class Gateway:
         return any(session.connected and session.ready for session in self.sessions.values())
 
     async def dispatch(self, event: str, data: Json, guild: Guild | None, needs: int = 0) -> None:
-        """Tells every session whose shard hears of `guild` (None: shard 0) and whose intents include `needs`."""
+        """Tells every session that hears of `guild` (None: direct messages) and whose intents include `needs`."""
         for session in list(self.sessions.values()):
-            number, count = session.shard
-            here = (0 if guild is None else guild.shard(count)) == number
-            if here and session.ready and session.intents & needs == needs:
+            if session.hears(guild) and session.intents & needs == needs:
                 await session.dispatch(event, data)
 
     async def announce(self, event: str, message: Message) -> None:
         """Tells of a message, with the intent for it; ephemeral ones are between the person and the reply's token."""
         if message.ephemeral:
             return
-        guild = message.channel.guild
-        data = message.wire()
+        guild, author = message.channel.guild, message.author
+        data = {"id": message.id, "channel_id": message.channel.id} if message.deleted else message.wire()
+        blank: Json = {}
         if guild is not None:
             data["guild_id"] = guild.id
-            if guild.has(message.author):
-                data["member"] = {
-                    key: value for key, value in guild.members[message.author.id].wire().items() if key != "user"
-                }
-        hidden = guild is not None and message.author is not self._bot and self._bot not in message.mentions
-        blank = {"content": "", "embeds": [], "components": [], "attachments": []} if hidden else {}
+        if guild is not None and not message.deleted:
+            member = guild.members[author.id].wire() if guild.has(author) else {}
+            data["member"] = {key: value for key, value in member.items() if key != "user"}
+            if author is not self._bot and self._bot not in message.mentions:
+                blank = {"content": "", "embeds": [], "components": [], "attachments": []}
+        needs = DIRECT_MESSAGES if guild is None else GUILD_MESSAGES
         for session in list(self.sessions.values()):
-            number, count = session.shard
-            needs = DIRECT_MESSAGES if guild is None else GUILD_MESSAGES
-            if (0 if guild is None else guild.shard(count)) == number and session.ready and session.intents & needs:
+            if session.hears(guild) and session.intents & needs:
                 await session.dispatch(event, data if session.intents & MESSAGE_CONTENT else data | blank)
 
     async def broadcast(self, op: int, data: object) -> None:
@@ -156,7 +158,7 @@ class Gateway:
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """One websocket, from hello to close."""
-        socket = web.WebSocketResponse(max_msg_size=1 << 20)
+        socket = web.WebSocketResponse(max_msg_size=1 << 20, timeout=1.0)
         await socket.prepare(request)
         if request.query.get("v", "10") != "10":
             await socket.close(code=4012, message=b"Invalid API version.")
@@ -238,7 +240,7 @@ class Gateway:
         self.sessions[session.id] = session
         ready, guilds = self._greet(session)
         await session.dispatch("READY", ready)
-        for guild in guilds:
+        for guild in guilds if intents & GUILDS else ():
             await session.dispatch("GUILD_CREATE", self.guild_created(session, guild))
         session.ready = True
         self._bell.ring()

@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 GLOBAL_PER_SECOND = 50
 INVALID_PER_TEN_MINUTES = 10_000
 
-# route -> (requests, seconds), per channel, guild or webhook in the path; the rest have DEFAULT
+# route -> (requests, seconds), per channel, guild or webhook in the path; the rest have DEFAULT. Discord does not
+# publish them and changes them at will: these are what bots are used to, and only the headers may be relied on.
 ROUTES: dict[tuple[str, str], tuple[int, float]] = {
     ("POST", "/channels/{channel}/messages"): (5, 5.0),
     ("PATCH", "/channels/{channel}/messages/{message}"): (5, 5.0),

@@ -101,10 +101,8 @@ class Rest:
             **dict.fromkeys(nothing),
         }
         if len(state.owners) > 1:
-            members = [
-                {"user": user.wire(), "team_id": state.application_id, "membership_state": 2, "role": "admin"}
-                for user in state.owners
-            ]
+            accepted = {"team_id": state.application_id, "membership_state": 2, "role": "admin", "permissions": ["*"]}
+            members = [{"user": user.wire(), **accepted} for user in state.owners]
             body["team"] = {
                 "id": state.application_id,
                 "icon": None,
