@@ -90,7 +90,7 @@ class Transcript:
                 parts.append(Text("…", style=GREY))
         for field in embed.get("fields", []):
             parts += [Text(""), Text(field["name"], style="bold"), self._text(field["value"])]
-        if "footer" in embed and not without_description:
+        if embed.get("footer", {}).get("text") and not without_description:
             parts.append(Text(embed["footer"]["text"], style=GREY))
         return Group(*parts)
 
