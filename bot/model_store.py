@@ -22,7 +22,7 @@ from specrec.serving import Recommender
 log = logging.getLogger(__name__)
 
 VERSIONS_KEPT = 5
-_VERSION = re.compile(r"\d{8}T\d{6}Z-\d+")
+_VERSION = re.compile(r"\d{8}T\d{6}Z-\d+")  # what `version_name` makes
 RETRY_DAMAGED = timedelta(minutes=1)  # a host may put the files back; not worth a look for every member's question
 
 
@@ -82,15 +82,18 @@ class ModelStore:
                 self._tried_at = self._clock()
         return self._state
 
-    async def promote(self, files: Path, version: str, run_id: int, report: dict[str, Any]) -> bool:
-        """Publish a version and make it live: files, then row, then pointer, then the run's outcome (the last three in
-        one transaction). `files` must be on MODEL_DIR's disk. False, and nothing changed, if the run was ended from
-        elsewhere in the meantime."""
+    async def promote(self, files: Path, run_id: int, report: dict[str, Any], note: str | None) -> bool:
+        """Publish a version and make it live: files, then row, pointer and the run's outcome in one transaction.
+
+        `files` must be on MODEL_DIR's disk; `note` is what else is to be said of the run. False, and nothing changed,
+        if the run was ended from elsewhere in the meantime.
+        """
+        version = version_name(self._clock(), run_id)
         target = self.directory / version
         await asyncio.to_thread(_move, files, target)
         async with self._database.write() as connection:  # should this fail, `prune` removes the files
             now = self._clock()
-            promoted = await training_runs.finish(connection, run_id, "promoted", None, now, version=version)
+            promoted = await training_runs.finish(connection, run_id, "promoted", note, now, version=version)
             if promoted:
                 await model_versions.promote(connection, version, run_id, report, now)
         if not promoted:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.errors import BusyError
 from bot.storage.schema import training_run
 
 
@@ -35,26 +37,27 @@ def _run(row: Row[tuple[object, ...]] | None) -> TrainingRun | None:
 
 
 async def start(connection: AsyncConnection, requested_by: str, now: datetime) -> int:
-    """Raises SQLAlchemy's `IntegrityError` if a run is on anywhere."""
+    """The new run's id. Raises `BusyError` if a run is on anywhere."""
     statement = insert(training_run).values(
         status="running", requested_by=requested_by, started_at=now, heartbeat_at=now
     )
-    return int(await connection.scalar(statement.returning(training_run.c.id)) or 0)
+    try:
+        return int((await connection.execute(statement.returning(training_run.c.id))).scalar_one())
+    except IntegrityError as error:
+        raise BusyError("A training run is under way already.") from error
 
 
 async def running(connection: AsyncConnection) -> TrainingRun | None:
     return _run((await connection.execute(select(*_COLUMNS).where(training_run.c.status == "running"))).one_or_none())
 
 
-async def latest_finished(connection: AsyncConnection) -> TrainingRun | None:
-    """The run that ended last."""
-    statement = (
-        select(*_COLUMNS)
-        .where(training_run.c.finished_at.is_not(None))
-        .order_by(training_run.c.finished_at.desc(), training_run.c.id.desc())
-        .limit(1)
-    )
-    return _run((await connection.execute(statement)).one_or_none())
+async def latest_finished(connection: AsyncConnection, *statuses: str) -> TrainingRun | None:
+    """The run that ended last; with `statuses`, the last that ended in one of these."""
+    query = select(*_COLUMNS).where(training_run.c.finished_at.is_not(None))
+    if statuses:
+        query = query.where(training_run.c.status.in_(statuses))
+    query = query.order_by(training_run.c.finished_at.desc(), training_run.c.id.desc()).limit(1)
+    return _run((await connection.execute(query)).one_or_none())
 
 
 async def get(connection: AsyncConnection, run_id: int) -> TrainingRun | None:

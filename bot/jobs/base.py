@@ -1,0 +1,57 @@
+"""Where a training run goes: plain records and paths in, progress and a report out.
+
+Nothing here is tied to a process on this machine, so that another executor can do the same work.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """Read the tables `interactions` and `tracks`, write a complete model version to the new directory `output`."""
+
+    interactions: Path
+    tracks: Path
+    output: Path
+    seed: int = 0
+
+    def to_json(self) -> str:
+        """One line of text; `from_json` reads it back."""
+        return json.dumps(
+            {
+                "interactions": str(self.interactions),
+                "tracks": str(self.tracks),
+                "output": str(self.output),
+                "seed": self.seed,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, line: str) -> "TrainingJob":
+        job = json.loads(line)
+        return cls(Path(job["interactions"]), Path(job["tracks"]), Path(job["output"]), job["seed"])
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`stage` is in words; `fraction` 0–1 of the whole run, None where nobody can tell."""
+
+    stage: str
+    fraction: float | None = None
+
+
+Report = dict[str, Any]
+"""What the training measured; specrec.training says what is in it."""
+
+
+class Executor(Protocol):
+    """Runs one training job at a time, off the event loop."""
+
+    async def train(self, job: TrainingJob, progress: Callable[[Progress], None]) -> Report:
+        """Raises `ModelError` in plain words if the work fails or dies. Cancelling this coroutine ends the work; when
+        it has returned or raised, nothing of it runs any more."""
+        ...
