@@ -129,7 +129,7 @@ class Gateway:
         if message.ephemeral:
             return
         guild, author = message.channel.guild, message.author
-        data = {"id": message.id, "channel_id": message.channel.id} if message.deleted else message.wire()
+        data: Json = {"id": message.id, "channel_id": message.channel.id} if message.deleted else message.wire()
         blank: Json = {}
         if guild is not None:
             data["guild_id"] = guild.id

@@ -144,11 +144,14 @@ class People:
     def _visible(self, user: User, message: Message) -> list[Json]:
         if message.deleted:
             raise Refused("The message was deleted.")
-        guild = message.channel.guild
-        mine = message.channel.recipient in (None, user) if guild is None else guild.has(user)
-        if not mine or (message.ephemeral and message.seen_by is not user):
+        if not self._sees(user, message):
             raise Refused(f"{user.name} does not see this message.")
         return message.components
+
+    def _sees(self, user: User, message: Message) -> bool:
+        guild = message.channel.guild
+        mine = message.channel.recipient in (None, user) if guild is None else guild.has(user)
+        return mine and (not message.ephemeral or message.seen_by is user)
 
     async def submit_modal(self, user: User, interaction: Interaction, values: Mapping[str, object]) -> Interaction:
         """`user` fills in the form that `interaction` opened; fields are named by custom id or label."""
@@ -173,6 +176,12 @@ class People:
         state.add_message(message)
         await self._gateway.announce("MESSAGE_CREATE", message)
         return message
+
+    def visible(self, user: User) -> list[Message]:
+        """Everything that `user` can see, oldest first: channels, direct messages, replies for their eyes only."""
+        return [
+            message for message in self._state.messages.values() if not message.deleted and self._sees(user, message)
+        ]
 
     def upload(self, user: User, filename: str, content: bytes) -> Attachment:
         """A file for an attachment option of a command."""
