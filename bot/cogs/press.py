@@ -7,7 +7,7 @@ import discord
 from discord.ext import commands
 
 from bot.cogs.failure import answer_error
-from bot.errors import NotAllowedError
+from bot.errors import BusyError, NotAllowedError
 
 CogT = TypeVar("CogT", bound=commands.Cog)
 
@@ -15,6 +15,8 @@ CogT = TypeVar("CogT", bound=commands.Cog)
 async def press(interaction: discord.Interaction[Any], owner: str, answer: Callable[[], Awaitable[None]]) -> None:
     """Answer a press of the owner. Anybody else gets one sentence; the library would only log an exception."""
     try:
+        if getattr(interaction.client, "closing", False):  # as the command tree does with commands
+            raise BusyError("The bot is restarting. Please try again in a minute.")
         if str(interaction.user.id) != owner:
             raise NotAllowedError("This list belongs to somebody else. Type /recommend for your own.")
         await answer()

@@ -194,7 +194,7 @@ def _opening(tracks: TrackList) -> str:
         return _NEXT_STEPS[tracks.next_step] + rest
     if len(tracks.lines) >= TOP:
         return ""
-    if not tracks.lines and tracks.basis is Basis.TASTE:
+    if not tracks.lines and tracks.basis is Basis.TASTE and not tracks.heard:
         return (
             f"Tracks of yours that I have: {tracks.history}. I do not know yet how they sound, so I cannot choose by "
             "them. Type `/recommend` again in a few minutes; `/status` shows how far I am."
@@ -205,7 +205,10 @@ def _opening(tracks: TrackList) -> str:
 def _footer(tracks: TrackList) -> str:
     parts = []
     if tracks.basis is Basis.TASTE:
-        parts.append("No trained model is live yet: this comes from your taste profile alone.")
+        parts.append("No trained model is live yet, so this comes from your taste profile alone: match is how near a")
+        parts.append("track's sound is to it.")
+    elif tracks.lines and tracks.basis is Basis.MODEL:
+        parts.append("Match is how sure the model is that a track is one for you; 50 % would be a guess.")
     if any(line.spotify_id for line in tracks.lines):
         parts.append("Tracks from Spotify.")
     return " ".join(parts)

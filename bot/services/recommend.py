@@ -67,7 +67,8 @@ class TrackList:
     kind: ListKind
     basis: Basis
     given: dict[str, Given]
-    history: int  # tracks on record
+    history: int  # tracks on record …
+    heard: int  # … and of how many it is known how they sound
     next_step: NextStep | None = None
 
 
@@ -126,8 +127,9 @@ class RecommendService:
         step: NextStep | None,
     ) -> TrackList:
         given = await self._feedback.given(discord_id, [line.track_id for line in lines])
-        size = len({row.track.track_id for row in history})
-        return TrackList(tuple(lines), kind, basis, given, size, step)
+        tracks = {row.track.track_id: row.track for row in history}.values()
+        heard = sum(track.features is not None for track in tracks)
+        return TrackList(tuple(lines), kind, basis, given, len(tracks), heard, step)
 
 
 def next_step(accounts: Sequence[Standing], has_spotify: bool) -> NextStep:

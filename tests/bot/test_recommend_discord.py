@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from bot.storage.schema import track
 from sandbox.discord_server import DiscordServer, Refused
@@ -177,3 +177,55 @@ async def test_a_press_that_cannot_be_heeded_says_so_in_a_sentence(discord, serv
         told = await press.wait_until(lambda it: next((one for one in it.messages if one is not message), None))
         assert told.ephemeral
         assert told.text.startswith("That track is not in the catalogue any more.")
+
+
+async def test_a_share_that_discord_refuses_can_be_tried_again(discord, server, tmp_path):
+    guild, ada, _ = server
+    channel = guild.channels[0]
+    async with running(settings_for(discord, tmp_path), discord) as app:
+        keys = await stock(app.database)
+        await give(app.database, str(ada.id), keys["doom"][:12])
+        message = await ask(discord, ada, guild)
+        discord.fail_next("POST", "/webhooks/*", 403)
+        press = await discord.click(ada, message, "Share")
+        told = await press.wait_until(lambda it: next((one for one in it.messages if one is not message), None))
+        assert told.ephemeral
+        assert "went wrong" in told.text
+        assert not message.buttons[-1].disabled
+        await discord.click(ada, message, "Share")
+        await discord.wait_until(lambda: message.buttons[-1].disabled)
+        assert len([one for one in discord.messages(channel) if not one.ephemeral]) == 1
+
+
+async def test_a_press_while_the_bot_stops_is_put_off(discord, server, tmp_path):
+    guild, ada, _ = server
+    async with running(settings_for(discord, tmp_path), discord) as app:
+        keys = await stock(app.database)
+        await give(app.database, str(ada.id), keys["doom"][:12])
+        message = await ask(discord, ada, guild)
+        app.client.closing = True
+        custom_id, choices = options(message, "liked")
+        told = await (await discord.select(ada, message, custom_id, [choices[0]["value"]])).reply()
+        assert told.ephemeral
+        assert told.text == "The bot is restarting. Please try again in a minute."
+        app.client.closing = False
+        assert "👍 1" in (await choose(discord, ada, message, "liked")).text
+
+
+async def test_titles_made_to_do_harm_reach_discord_as_text(discord, server, tmp_path):
+    guild, ada, ben = server
+    async with running(settings_for(discord, tmp_path), discord) as app:
+        keys = await stock(app.database)
+        await give(app.database, str(ada.id), keys["doom"][:12])
+        async with app.database.write() as connection:
+            title = f"<@{ben.id}> @everyone [x](https://evil.example) " + "*`|" * 100
+            await connection.execute(update(track).values(title=title))
+        message = await ask(discord, ada, guild, share=True)
+        assert len(titles(message)) == 10
+        assert all(label.startswith("<@") and len(label) <= 97 for label in titles(message))
+        posts = await discord.wait_until(
+            lambda: [one for one in discord.messages(guild.channels[0]) if not one.ephemeral]
+        )
+        assert (posts[0].mentions, posts[0].mention_everyone) == ([], False)
+        assert "evil" not in posts[0].text.replace("(x)(https:\u200b//evil.example)", "")
+        assert f"\\<\\@{ben.id}\\>" in posts[0].text

@@ -46,7 +46,7 @@ def track_list(title="Doom 1", artist="Doom Band", reason="close to Doom 2 that 
         Line(rank, str(10**18 + rank), title, (artist,), "0" * 22, 0.873, rank % 3 == 0, reason)
         for rank in range(1, lines + 1)
     ]
-    values = {"lines": tuple(made), "kind": "mix", "basis": Basis.MODEL, "given": {}, "history": 7, "next_step": None}
+    values = {"lines": tuple(made), "kind": "mix", "basis": Basis.MODEL, "given": {}, "history": 7, "heard": 5}
     return TrackList(**values | changes)
 
 
@@ -103,7 +103,7 @@ def test_a_line_has_title_artist_link_match_and_reason():
 @pytest.mark.parametrize("spotify_id", [None, "../../evil", "x" * 100, ""])
 def test_without_a_proper_spotify_id_there_is_no_link(spotify_id):
     line = Line(1, "1", "Local file", (), spotify_id, 0.5, False, "")
-    shown = list_reply(TrackList((line,), "mix", Basis.MODEL, {}, 1), OWNER)
+    shown = list_reply(TrackList((line,), "mix", Basis.MODEL, {}, 1, 1), OWNER)
     assert "**1.** Local file\n50 % match" in shown.embed.description
     assert "http" not in shown.embed.description
 
@@ -115,6 +115,14 @@ def test_a_short_list_says_why(kind, lines):
     full = list_reply(track_list(kind=kind), OWNER).embed.description
     assert opening.endswith(".")
     assert opening not in full
+
+
+def test_a_list_that_waits_for_audio_features_says_so():
+    waiting = list_reply(track_list(lines=0, basis=Basis.TASTE, heard=0), OWNER)
+    assert waiting.embed.description.startswith("Tracks of yours that I have: 7. I do not know yet how they sound")
+    check(waiting.embed, waiting.view)
+    exhausted = list_reply(track_list(lines=0, basis=Basis.TASTE, kind="new"), OWNER)
+    assert exhausted.embed.description.startswith("No track is new to you yet")
 
 
 def test_the_taste_profile_says_that_it_is_one():
