@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import upsert
 from bot.storage.listings import Listing
-from bot.storage.schema import artist_follow, interaction, track_artist
+from bot.storage.schema import artist, artist_follow, interaction, track_artist
 
 CHUNK = 500  # rows a statement
 
@@ -126,6 +126,17 @@ async def unfollow_unseen(connection: AsyncConnection, listing_id: int, since: d
         delete(artist_follow).where(artist_follow.c.listing_id == listing_id, artist_follow.c.last_seen < since)
     )
     return gone.rowcount
+
+
+async def followed_artists(connection: AsyncConnection, member_id: int) -> list[str]:
+    """Spotify ids, the longest followed first."""
+    found = await connection.scalars(
+        select(artist.c.spotify_id)
+        .join(artist_follow, artist_follow.c.artist_id == artist.c.id)
+        .where(artist_follow.c.member_id == member_id, artist.c.spotify_id.is_not(None))
+        .order_by(artist_follow.c.first_seen, artist.c.id)
+    )
+    return [identity for identity in found if identity is not None]
 
 
 async def tracks_by_followed(connection: AsyncConnection, member_id: int, source: str, except_kind: str) -> list[int]:

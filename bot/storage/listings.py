@@ -1,6 +1,5 @@
 """The readable lists of a member and how far each has been read."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +8,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import upsert
-from bot.storage.schema import listing
+from bot.storage.schema import interaction, listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,6 @@ async def listings_of(connection: AsyncConnection, member_id: int, source: str, 
         listing.c.member_id == member_id, listing.c.source == source, listing.c.key.startswith(prefix, autoescape=True)
     )
     return [Listing(*row) for row in await connection.execute(query.order_by(listing.c.id))]
-
-
-async def listing_exists(connection: AsyncConnection, listing_id: int) -> bool:
-    return await connection.scalar(select(listing.c.id).where(listing.c.id == listing_id)) is not None
 
 
 async def begin_reading(connection: AsyncConnection, listing_id: int, since: datetime) -> None:
@@ -77,9 +72,13 @@ async def last_completed(connection: AsyncConnection, member_id: int, source: st
     return latest
 
 
-async def delete_listings(connection: AsyncConnection, listing_ids: Collection[int]) -> None:
-    """With their interactions and follows."""
-    await connection.execute(delete(listing).where(listing.c.id.in_(list(listing_ids))))
+async def delete_listing(connection: AsyncConnection, member_id: int, source: str, key: str) -> int:
+    """With its follows and its interactions; returns how many of these."""
+    place = {"member_id": member_id, "source": source, "key": key}
+    listing_id = await connection.scalar(select(listing.c.id).filter_by(**place))
+    rows = await connection.execute(delete(interaction).where(interaction.c.listing_id == listing_id))
+    await connection.execute(delete(listing).where(listing.c.id == listing_id))
+    return rows.rowcount
 
 
 def _select() -> Any:

@@ -63,10 +63,13 @@ async def note_started(connection: AsyncConnection, account_id: int, started_at:
 
 
 async def note_stopped(
-    connection: AsyncConnection, account_id: int, note: str, *, resumes_at: datetime | None, status: str = LINKED
+    connection: AsyncConnection, account_id: int, note: str, *, resumes_at: datetime | None, reconnect: bool = False
 ) -> None:
-    """The sync ended before its end; what it read is kept, and the next one goes on from there."""
-    await _set(connection, account_id, sync_note=note, sync_resumes_at=resumes_at, status=status)
+    """The sync ended before its end; what it read is kept, and the next one goes on from there. `reconnect`: only after
+    the member linked anew."""
+    await _set(connection, account_id, sync_note=note, sync_resumes_at=resumes_at)
+    if reconnect:
+        await _set(connection, account_id, status=NEEDS_RECONNECT)
 
 
 async def note_complete(connection: AsyncConnection, account_id: int, now: datetime) -> None:

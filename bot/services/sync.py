@@ -1,0 +1,184 @@
+"""Syncs under way: one a member, in the background, stopped without loss, resumed by themselves."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Protocol
+
+from bot.clock import Clock
+from bot.errors import (
+    AudioFeaturesError,
+    NeedsReconnectError,
+    NotLinkedError,
+    RateLimitError,
+    SpecRecError,
+    UnavailableError,
+)
+from bot.services.collecting import Collector, UnlinkedError
+from bot.services.progress import Progress, Stage
+from bot.sources import Source
+from bot.spotify.gateway import Gateway
+from bot.storage import syncs
+from bot.storage.database import Database
+from bot.storage.interactions import count_tracks
+from bot.storage.syncs import NEEDS_RECONNECT, SyncAccount
+
+log = logging.getLogger(__name__)
+
+OUTAGE_PAUSE = timedelta(minutes=30)  # until a sync that Spotify did not answer goes on
+REFUSAL_PAUSE = timedelta(days=1)  # 403 for the whole account, and mistakes of ours: nothing changes sooner
+
+
+class MissingFeatures(Protocol):
+    async def look_up(self, member_id: int | None, progress: Progress | None = None) -> None:
+        """The audio features that this member's tracks lack. Raises `AudioFeaturesError`."""
+        ...
+
+
+class SyncRun:
+    """One sync under way, or just ended. `progress` moves while it goes."""
+
+    def __init__(self, account: SyncAccount) -> None:
+        self.account = account
+        self.progress = Progress()
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.task is None or self.task.done()
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Until it ended, or so long. Never raises what the sync raised."""
+        if self.task is not None:
+            await asyncio.wait({self.task}, timeout=seconds)
+
+    async def follow(self, every_s: float = 2.0, at_most_s: float = 14 * 60) -> AsyncIterator[Progress]:
+        """The progress now and then, and once more at the end; for less than the 15 minutes in which a command's reply
+        can be edited."""
+        clock = asyncio.get_running_loop()
+        until = clock.time() + at_most_s
+        while not self.is_over and clock.time() < until:
+            yield self.progress
+            await self.wait(min(every_s, max(0.0, until - clock.time())))
+        yield self.progress
+
+
+class SyncService:
+    """Owner of the tasks. Needs `close`."""
+
+    def __init__(
+        self,
+        database: Database,
+        gateway: Gateway,
+        features: MissingFeatures,
+        clock: Clock,
+        *,
+        artist_tracks: int = 0,
+    ) -> None:
+        self._database = database
+        self._gateway = gateway
+        self._features = features
+        self._clock = clock
+        self._artist_tracks = artist_tracks
+        self._runs: dict[int, SyncRun] = {}
+        self._closing = False
+
+    async def close(self) -> None:
+        """Syncs stop between two pages and go on after the next start."""
+        self._closing = True
+        tasks = [run.task for run in self._runs.values() if run.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def start(self, discord_id: str) -> tuple[SyncRun, bool]:
+        """The member's sync, and whether it is a new one: while one is under way there is no second.
+
+        Raises `NotLinkedError` and `NeedsReconnectError`.
+        """
+        async with self._database.read() as connection:
+            account = await syncs.account_of(connection, discord_id, Source.SPOTIFY)
+        if account is None:
+            raise NotLinkedError("You have not linked a Spotify account yet. Type /link to connect one.")
+        if account.status == NEEDS_RECONNECT:
+            raise NeedsReconnectError("sync: the consent ended before")
+        return self.start_account(account)
+
+    def start_account(self, account: SyncAccount) -> tuple[SyncRun, bool]:
+        under_way = self._runs.get(account.id)
+        if under_way is not None:
+            return under_way, False
+        run = SyncRun(account)
+        if self._closing:
+            run.progress.stage = Stage.STOPPED
+            return run, True
+        self._runs[account.id] = run
+        run.task = asyncio.create_task(self._run(run), name="sync")
+        return run, True
+
+    def under_way(self, account_id: int) -> Progress | None:
+        run = self._runs.get(account_id)
+        return None if run is None else run.progress
+
+    async def _run(self, run: SyncRun) -> None:
+        account, progress = run.account, run.progress
+        try:
+            collector = Collector(
+                self._database, self._gateway, self._clock, account, progress, artist_tracks=self._artist_tracks
+            )
+            await collector.collect()
+            await self._count(run)
+            progress.stage = Stage.FEATURES
+            await self._look_up_features(run)
+            progress.stage = Stage.COMPLETE
+            log.info("synced account %d: %d entries, %d new", account.id, progress.entries, progress.added)
+        except UnlinkedError:
+            progress.stage = Stage.UNLINKED
+        except asyncio.CancelledError:
+            progress.stage = Stage.STOPPED
+            progress.reason = "The bot is restarting. Nothing was lost; the sync goes on by itself afterwards."
+            raise
+        except SpecRecError as error:
+            log.info("the sync of account %d stopped: %s", account.id, error)
+            await self._stopped(run, error)
+        except Exception:
+            log.exception("the sync of account %d failed", account.id)
+            await self._stopped(run, SpecRecError())
+        finally:
+            self._runs.pop(account.id, None)
+
+    async def _stopped(self, run: SyncRun, error: SpecRecError) -> None:
+        """Keep why, and when it goes on by itself."""
+        progress, now = run.progress, self._clock()
+        progress.reason = error.told
+        progress.stage = Stage.STOPPED
+        if isinstance(error, RateLimitError):
+            progress.resumes_at = error.retry_at
+        elif isinstance(error, UnavailableError):
+            progress.resumes_at = now + OUTAGE_PAUSE
+        elif not isinstance(error, NeedsReconnectError):
+            progress.resumes_at = now + REFUSAL_PAUSE
+        async with self._database.write() as connection:
+            if not await syncs.still_there(connection, run.account):
+                progress.stage = Stage.UNLINKED
+                return
+            await syncs.note_stopped(
+                connection,
+                run.account.id,
+                error.told,
+                resumes_at=progress.resumes_at,
+                reconnect=isinstance(error, NeedsReconnectError),
+            )
+        await self._count(run)
+
+    async def _count(self, run: SyncRun) -> None:
+        async with self._database.read() as connection:
+            run.progress.tracks = await count_tracks(connection, run.account.member_id)
+
+    async def _look_up_features(self, run: SyncRun) -> None:
+        """The sync is complete without them; the daily task tries again."""
+        try:
+            await self._features.look_up(run.account.member_id, run.progress)
+        except AudioFeaturesError as error:
+            log.info("audio features later: %s", error)
