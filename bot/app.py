@@ -3,23 +3,33 @@
 import asyncio
 import logging
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Self
 
 import aiohttp
 from sqlalchemy import text
 
+from bot.audio_features.chain import Chain
+from bot.audio_features.reccobeats import ReccoBeats
 from bot.client import Client, point_at
 from bot.clock import Clock, utc_now
 from bot.cogs.feedback import FeedbackCog, FeedbackMenu, UndoButton
 from bot.cogs.help import HelpCog
 from bot.cogs.link import LinkCog, LinkMessageEditor
 from bot.cogs.recommend import RecommendCog, ShareButton
+from bot.cogs.status import StatusCog
+from bot.cogs.sync import SyncCog
 from bot.link_pages import link_routes
 from bot.services.content import ContentStore
+from bot.services.daily import Daily
+from bot.services.features import FeaturesService
 from bot.services.feedback import FeedbackService
-from bot.services.link import Linked, LinkService
+from bot.services.first_sync import FirstSync
+from bot.services.link import LinkService
 from bot.services.link_message import LinkReporter
 from bot.services.recommend import Models, RecommendService
+from bot.services.status import StatusService
+from bot.services.sync import SyncService
 from bot.services.tokens import TokenKeeper
 from bot.services.unlink import UnlinkService
 from bot.settings import Settings
@@ -76,11 +86,16 @@ class App:
         recommend = RecommendService(
             self.database, self.models, ContentStore(self.database), feedback, has_spotify=settings.has_spotify
         )
-        link = self._open_spotify(stack)
+        features = FeaturesService(
+            self.database, Chain([ReccoBeats(settings.reccobeats_url, self.http, self.clock)]), self.clock
+        )
+        link, syncs = self._open_spotify(stack, features)
         self.client = Client(
             cogs=[
                 HelpCog(settings.has_spotify),
                 LinkCog(link, UnlinkService(self.database)),
+                SyncCog(syncs),
+                StatusCog(StatusService(self.database, syncs)),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),
             ],
@@ -92,12 +107,23 @@ class App:
         self.web = Web(settings.web_host, settings.web_port, self._missing, routes)
         stack.push_async_callback(self.web.close)
         await self.web.start()
+        daily = Daily(
+            self.database,
+            syncs,
+            features,
+            self.clock,
+            sync_interval=timedelta(hours=settings.sync_interval_hours),
+        )
+        stack.push_async_callback(daily.close)
+        daily.start()
 
-    def _open_spotify(self, stack: AsyncExitStack) -> LinkService | None:
+    def _open_spotify(
+        self, stack: AsyncExitStack, features: FeaturesService
+    ) -> tuple[LinkService | None, SyncService | None]:
         """Everything that talks to Spotify; None on a host without it."""
         settings = self.settings
         if settings.spotify_client_id is None or settings.spotify_client_secret is None:
-            return None
+            return None, None
         vault = Vault([key.get_secret_value() for key in settings.token_encryption_keys])
         oauth = OAuth(
             settings.spotify_client_id,
@@ -111,15 +137,14 @@ class App:
         stack.push_async_callback(tokens.close)
         gateway = Gateway(settings.spotify_api_url, tokens, self.clock, threads=settings.spotify_threads)
         stack.push_async_callback(gateway.close)
+        syncs = SyncService(self.database, gateway, features, self.clock, artist_tracks=settings.artist_tracks)
+        stack.push_async_callback(syncs.close)
         reporter = LinkReporter(self.database, LinkMessageEditor(lambda: self.client))
         link = LinkService(
-            self.database, vault, oauth, gateway, reporter, self._after_linking, settings.public_url, self.clock
+            self.database, vault, oauth, gateway, reporter, FirstSync(syncs, reporter), settings.public_url, self.clock
         )
         stack.push_async_callback(link.close)
-        return link
-
-    async def _after_linking(self, linked: Linked) -> None:
-        """The first sync starts here."""
+        return link, syncs
 
     async def run(self) -> None:
         """Raises `discord.LoginFailure` for a wrong token."""

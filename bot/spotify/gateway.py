@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 PAGE = 50  # the most that every listing allows in Development Mode
 ALBUM_PAGE = 10  # artists/{id}/albums allows no more
-TIMEOUT_SECONDS = (3.05, 6.0)  # connect, read; together below the ten seconds that a stop may take
+TIMEOUT_SECONDS = (2.05, 5.0)  # connect, read; together below the ten seconds that a stop may take
 PATIENCE = timedelta(seconds=30)  # a 429 that asks for no more is waited for; longer ones stop the job
 SHORT_WAITS = 3  # after that many in a row it was not a short one
 RETRY_DELAYS = (0.5, 1.0, 2.0)  # seconds, after 5xx and time-outs

@@ -1,0 +1,79 @@
+"""What /status shows."""
+
+import discord
+
+from bot.replies.help import COLOUR
+from bot.replies.sync import counted, when
+from bot.services.status import Next, Status
+from bot.sources import Source
+from specrec.interactions import Kind
+
+_KINDS = {
+    Kind.PLAYLIST: "in playlists",
+    Kind.SAVED: "saved",
+    Kind.RECENTLY_PLAYED: "recently played",
+    Kind.FOLLOWED_ARTIST: "by artists you follow",
+    Kind.TOP: "among your top tracks",
+    Kind.STREAMED: "streamed",
+    Kind.LIKED: "liked",
+    Kind.DISLIKED: "disliked",
+    Kind.KNOWN: "marked as known",
+}
+_SOURCES = {Source.SPOTIFY: "From Spotify", Source.DISCORD: "From the buttons under your lists"}
+_NEXT = {
+    Next.LINK: "`/link` connects your Spotify account.",
+    Next.RECONNECT: "`/link` connects Spotify again; everything collected so far is kept.",
+    Next.WAIT: "Wait a little: your tracks are being collected.",
+    Next.SYNC: "`/sync` collects your tracks now.",
+    Next.LISTEN: "Play or save some music on Spotify, then type `/sync`.",
+    Next.RECOMMEND: "`/recommend` gives you ten tracks of your own; its buttons tell me what you like.",
+}
+
+
+def status_page(status: Status) -> discord.Embed:
+    embed = discord.Embed(title="Where you stand", colour=COLOUR)
+    embed.add_field(name="Spotify", value=_spotify(status), inline=False)
+    for source in dict.fromkeys(holding.source for holding in status.holdings):
+        held = [
+            _held(holding.kind, holding.tracks, holding.listings)
+            for holding in status.holdings
+            if holding.source == source
+        ]
+        embed.add_field(name=_SOURCES.get(Source(source), f"From {source}"), value="\n".join(held), inline=False)
+    if status.tracks:
+        share = status.with_features / status.tracks
+        embed.add_field(
+            name="Altogether",
+            value=f"{counted(status.tracks, 'different track', 'different tracks')}; the audio features of "
+            f"{status.with_features:,} are known ({share:.0%}).",
+            inline=False,
+        )
+    else:
+        embed.add_field(name="Altogether", value="No tracks yet.", inline=False)
+    embed.add_field(name="Next", value=_NEXT[status.next], inline=False)
+    return embed
+
+
+def _spotify(status: Status) -> str:
+    account = status.account
+    if account is None:
+        return "Not linked." if status.has_spotify else "This host has no Spotify connection."
+    lines = [f"Linked since {discord.utils.format_dt(account.linked_at, 'D')}."]
+    if status.needs_reconnect:
+        lines.append("Spotify no longer accepts the link: it needs to be connected again.")
+    if status.under_way is not None:
+        lines.append(f"A sync is under way: {status.under_way.stage}.")
+    elif account.last_synced_at is not None:
+        lines.append(f"Last synced {when(account.last_synced_at)}.")
+    else:
+        lines.append("Not synced to the end yet.")
+    if status.under_way is None and account.note and not status.needs_reconnect:
+        lines.append(account.note)
+        if account.resumes_at is not None:
+            lines.append(f"It goes on by itself {when(account.resumes_at)}.")
+    return "\n".join(lines)
+
+
+def _held(kind: str, tracks: int, listings: int) -> str:
+    line = f"{counted(tracks, 'track')} {_KINDS.get(Kind(kind), kind)}"
+    return f"{line} ({listings:,})" if kind == Kind.PLAYLIST and listings > 1 else line

@@ -1,0 +1,95 @@
+"""What happens by itself: everybody's sync once an interval, stopped syncs going on, missing features, old backups."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from bot.clock import Clock
+from bot.errors import AudioFeaturesError
+from bot.services.features import FeaturesService
+from bot.services.sync import SyncService
+from bot.sources import Source
+from bot.storage.database import Database
+from bot.storage.migrate import prune_backups
+from bot.storage.syncs import due_accounts
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 60.0  # how late a due sync may begin
+FEATURES_EVERY = timedelta(days=1)
+FEATURES_RETRY = timedelta(minutes=30)  # after a source did not answer
+PRUNE_EVERY = timedelta(days=1)
+
+
+class Daily:
+    """Owner of one task. `syncs` is None on a host without Spotify.
+
+    Members' syncs are due an interval after each one's last, so they stay spread over the day as the members linked,
+    and they run one after another, whoever waited longest first.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        syncs: SyncService | None,
+        features: FeaturesService,
+        clock: Clock,
+        *,
+        sync_interval: timedelta,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
+        self._database = database
+        self._syncs = syncs
+        self._features = features
+        self._clock = clock
+        self._sync_interval = sync_interval
+        self._look_every_s = look_every_s
+        self._features_due: datetime | None = None
+        self._prune_due = clock() + PRUNE_EVERY  # the start did it just now
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="daily")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def tick(self) -> None:
+        """Everything that is due now."""
+        if self._syncs is not None:
+            await self._sync_all(self._syncs)
+        now = self._clock()
+        if self._features_due is None or now >= self._features_due:
+            try:
+                await self._features.look_up(None)
+                self._features_due = now + FEATURES_EVERY
+            except AudioFeaturesError as error:
+                log.info("audio features later: %s", error)
+                self._features_due = now + FEATURES_RETRY
+        if now >= self._prune_due:
+            await prune_backups(self._database, self._clock)
+            self._prune_due = now + PRUNE_EVERY
+
+    async def _sync_all(self, syncs: SyncService) -> None:
+        """Each due account once. A sync never raises here: it keeps its reason with the account."""
+        tried: set[int] = set()
+        while True:
+            now = self._clock()
+            async with self._database.read() as connection:
+                due = await due_accounts(connection, Source.SPOTIFY, now, now - self._sync_interval)
+            account = next((one for one in due if one.id not in tried), None)
+            if account is None:
+                return
+            tried.add(account.id)
+            run, _ = syncs.start_account(account)
+            await run.wait()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.tick()
+            except Exception:
+                log.exception("the daily task failed; it goes on")
+            await asyncio.sleep(self._look_every_s)

@@ -1,0 +1,80 @@
+"""Where a member stands: what is linked, what was collected, and what to do next."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bot.services.progress import Progress
+from bot.sources import Source
+from bot.storage import syncs
+from bot.storage.audio_features import count_known
+from bot.storage.database import Database
+from bot.storage.holdings import Holding, holdings_of
+from bot.storage.interactions import count_tracks
+from bot.storage.members import member_of
+from bot.storage.syncs import NEEDS_RECONNECT, SyncAccount
+
+
+class Next(StrEnum):
+    """The one thing that helps most now."""
+
+    LINK = "link"
+    RECONNECT = "reconnect"
+    WAIT = "wait"  # a sync is under way, or goes on by itself
+    SYNC = "sync"
+    LISTEN = "listen"  # linked and read, but there is nothing to learn from yet
+    RECOMMEND = "recommend"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    has_spotify: bool  # whether this host can link Spotify at all
+    account: SyncAccount | None
+    under_way: Progress | None
+    holdings: tuple[Holding, ...]
+    tracks: int  # different ones, from everywhere
+    with_features: int  # of these
+    next: Next
+
+    @property
+    def needs_reconnect(self) -> bool:
+        return self.account is not None and self.account.status == NEEDS_RECONNECT
+
+
+class Syncs(Protocol):
+    def under_way(self, account_id: int) -> Progress | None: ...
+
+
+class StatusService:
+    """`syncs_under_way` is None on a host without Spotify."""
+
+    def __init__(self, database: Database, syncs_under_way: Syncs | None) -> None:
+        self._database = database
+        self._syncs = syncs_under_way
+
+    async def status(self, discord_id: str) -> Status:
+        """Somebody unknown has nothing, and is told how to begin."""
+        account, holdings, tracks, known = None, [], 0, 0
+        async with self._database.read() as connection:
+            member_id = await member_of(connection, discord_id)
+            if member_id is not None:
+                account = await syncs.account_of(connection, discord_id, Source.SPOTIFY)
+                holdings = await holdings_of(connection, member_id)
+                tracks = await count_tracks(connection, member_id)
+                known = await count_known(connection, member_id)
+        under_way = None if account is None or self._syncs is None else self._syncs.under_way(account.id)
+        following = self._next(account, under_way, tracks)
+        return Status(self._syncs is not None, account, under_way, tuple(holdings), tracks, known, following)
+
+    def _next(self, account: SyncAccount | None, under_way: Progress | None, tracks: int) -> Next:
+        if self._syncs is None:
+            return Next.RECOMMEND
+        if account is None:
+            return Next.LINK
+        if account.status == NEEDS_RECONNECT:
+            return Next.RECONNECT
+        if tracks:
+            return Next.RECOMMEND
+        if under_way is not None or account.resumes_at is not None:
+            return Next.WAIT
+        return Next.SYNC if account.last_synced_at is None else Next.LISTEN
