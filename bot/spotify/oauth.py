@@ -60,7 +60,7 @@ class OAuth:
         clock: Clock,
     ) -> None:
         self._client_id = client_id
-        self._secret = aiohttp.BasicAuth(client_id, client_secret)
+        self._basic = "Basic " + base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
         self._redirect_uri = redirect_uri
         self._accounts_url = accounts_url
         self._http = http
@@ -105,7 +105,7 @@ class OAuth:
             async with self._http.post(
                 f"{self._accounts_url}/api/token",
                 data=form,
-                auth=self._secret,
+                headers={"Authorization": self._basic},
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
                 allow_redirects=False,
             ) as response:
