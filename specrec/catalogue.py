@@ -23,8 +23,8 @@ class Track:
 class Catalogue:
     """All tracks as columns, in ascending order of their ids; row = position in `ids`.
 
-    `titles` (tracks,) is "" where unknown. `artist_rows[artist_starts[t]:artist_starts[t + 1]]` are the artists of track
-    t, as rows of `artists`. `features` is (tracks, 9) in their own units, NaN where unknown.
+    `titles` (tracks,) is "" where unknown. `artist_starts` (tracks + 1,) says where in `artist_rows` a track's
+    artists are: rows of `artists`. `features` is (tracks, 9) in their own units, NaN where unknown.
     """
 
     ids: Vocabulary

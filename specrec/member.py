@@ -44,6 +44,13 @@ class Member:
             [_artists(catalogue, item, row) for item, row in zip(history, rows, strict=True)],
         )
 
+    @classmethod
+    def of_rows(
+        cls, rows: Rows, weights: NDArray[np.float32], values: Floats, known: Mask, catalogue: Catalogue
+    ) -> "Member":
+        """A history of catalogue rows without words for it; `values` and `known` are the whole catalogue's."""
+        return cls((), rows, weights, values[rows], known[rows], [catalogue.artists_of(int(row)) for row in rows])
+
     def known_rows(self, tracks: int) -> NDArray[np.bool_]:
         """(tracks,) which tracks the member knows and does not dislike."""
         return self._mark(tracks, self.weights >= 0)

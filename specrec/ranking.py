@@ -1,6 +1,6 @@
 """Top-k: which tracks make the list, and in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from math import ceil
 from typing import Literal
 
@@ -17,13 +17,13 @@ def top_k(
     scores: NDArray[np.floating],
     known: NDArray[np.bool_],
     excluded: NDArray[np.bool_],
-    artists: Sequence[Rows],
+    artists_of: Callable[[int], Rows],
     *,
     top: int = 10,
     kind: ListKind = "mix",
     per_artist: int = 2,
 ) -> list[int]:
-    """The rows of the best tracks, best first; `scores`, `known`, `excluded` and `artists` are one entry a track.
+    """The rows of the best tracks, best first. `scores`, `known`, and `excluded` are (tracks,).
 
     - Excluded tracks (disliked ones) and tracks without a finite score never appear.
     - Ties go to the lower row; rows are in the order of the ids, so the same tie always falls the same way.
@@ -38,7 +38,7 @@ def top_k(
         raise ValueError("a list has at least one place")
     order = np.argsort(-scores, kind="stable")
     order = order[(np.isfinite(scores) & ~excluded)[order]]
-    picker = _Picker(artists, per_artist)
+    picker = _Picker(artists_of, per_artist)
     if kind == "new":
         picker.take(order[~known[order]], top)
     elif kind == "familiar":
@@ -55,9 +55,9 @@ def top_k(
 class _Picker:
     """Takes tracks in the order given, as long as none of their artists is full."""
 
-    def __init__(self, artists: Sequence[Rows], per_artist: int) -> None:
+    def __init__(self, artists_of: Callable[[int], Rows], per_artist: int) -> None:
         self.chosen: list[int] = []
-        self._artists = artists
+        self._artists_of = artists_of
         self._cap = per_artist
         self._count: dict[int, int] = {}
 
@@ -65,7 +65,7 @@ class _Picker:
         for row in order:
             if places <= 0:
                 return
-            names = [int(artist) for artist in self._artists[row]]
+            names = [int(artist) for artist in self._artists_of(int(row))]
             if row in self.chosen or (self._cap and any(self._count.get(name, 0) >= self._cap for name in names)):
                 continue
             self.chosen.append(int(row))

@@ -1,22 +1,26 @@
 """Recommending from a history, with numpy only: by a model version or, before there is one, by the taste profile."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue, Track
+from specrec.checkpoint import Version, open_version
 from specrec.compatibility import compatibility
 from specrec.explanation import Explainer
-from specrec.features import Floats, Scaling
+from specrec.features import Floats, Mask, Scaling
 from specrec.history import HistoryItem, fold
+from specrec.interactions import Rows
 from specrec.member import Member
 from specrec.ranking import ListKind, top_k
+from specrec.scoring import ModelScorer
 from specrec.taste import TasteProfile
 
-__all__ = ["ContentRecommender", "HistoryItem", "ListKind", "Recommendation", "Recommender", "Track"]
+__all__ = ["ContentRecommender", "HistoryItem", "ListKind", "Recommendation", "Recommender", "ServedModel", "Track"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +48,38 @@ class Recommender(Protocol):
         ...
 
 
-class ContentRecommender:
-    """The taste profile alone: what answers while there is no model.
+class _CatalogueRecommender(ABC):
+    """What both recommenders share: fold the history in, score the catalogue, pick the list, say why."""
 
-    `match` is the compatibility score of profile and track. Tracks without a known feature are never listed, and a
-    history that has none gets an empty list.
-    """
+    _fallback: str  # the reason when nothing of the history explains a track
 
-    def __init__(self, tracks: Sequence[Track]) -> None:
-        self._catalogue = Catalogue.from_tracks(tracks)
-        self._artists = [self._catalogue.artists_of(row) for row in range(len(self._catalogue))]
-        self._scaling = Scaling.fit(self._catalogue.features)
-        self._values, self._known = self._scaling.apply(self._catalogue.features)
+    def __init__(self, catalogue: Catalogue, scaling: Scaling, values: Floats, known: Mask) -> None:
+        """`values` and `known` (tracks, 9) are the catalogue's features standardised by `scaling`."""
+        self._catalogue = catalogue
+        self._scaling = scaling
+        self._values = values
+        self._known = known
+
+    @abstractmethod
+    def _scores(self, member: Member) -> tuple[Floats, Floats]:
+        """(tracks,) what orders the list, −inf for what must not be listed; and (tracks,) match, 0-1."""
+
+    @abstractmethod
+    def _contributions(self, member: Member, rows: Rows) -> Floats:
+        """(history, rows) the score with the whole history less the score without each of its tracks."""
 
     def recommend(
         self, history: Sequence[HistoryItem], *, top: int = 10, kind: ListKind = "mix", per_artist: int = 2
     ) -> list[Recommendation]:
+        """See `Recommender.recommend`."""
         member = Member.fold_in(fold(history), self._catalogue, self._scaling)
-        profile = TasteProfile.of(member.values, member.known, member.weights)
-        match = compatibility(profile, self._values, self._known)
-        known = member.known_rows(len(self._catalogue))
-        rows = top_k(
-            np.where(match > 0, match, -np.inf),
-            known,
-            member.disliked_rows(len(self._catalogue)),
-            self._artists,
-            top=top,
-            kind=kind,
-            per_artist=per_artist,
-        )
-        raised = self._contributions(member, match, rows)
+        scores, match = self._scores(member)
+        known = member.known_rows(len(scores))
+        disliked = member.disliked_rows(len(scores))
+        rows = top_k(scores, known, disliked, self._catalogue.artists_of, top=top, kind=kind, per_artist=per_artist)
+        if not rows:
+            return []
+        raised = self._contributions(member, np.array(rows, dtype=np.int64))
         explainer = Explainer(member, self._catalogue, self._values, self._known)
         return [
             Recommendation(
@@ -81,16 +87,63 @@ class ContentRecommender:
                 self._catalogue.ids.ids[row],
                 float(match[row]),
                 bool(known[row]),
-                explainer.reason(row, raised[:, place], "the nearest to your taste so far"),
+                explainer.reason(row, raised[:, place], self._fallback),
             )
             for place, row in enumerate(rows)
         ]
 
-    def _contributions(self, member: Member, match: Floats, rows: list[int]) -> NDArray[np.float32]:
-        """(history, list) the score with the whole history less the score without each of its tracks."""
+
+class ContentRecommender(_CatalogueRecommender):
+    """The taste profile alone: what answers while there is no model.
+
+    `match` is the compatibility score of profile and track. Tracks without a known feature are never listed, and a
+    history that has none gets an empty list.
+    """
+
+    _fallback = "the nearest to your taste so far"
+
+    def __init__(self, tracks: Sequence[Track]) -> None:
+        catalogue = Catalogue.from_tracks(tracks)
+        scaling = Scaling.fit(catalogue.features)
+        super().__init__(catalogue, scaling, *scaling.apply(catalogue.features))
+
+    def _scores(self, member: Member) -> tuple[Floats, Floats]:
+        profile = TasteProfile.of(member.values, member.known, member.weights)
+        match = compatibility(profile, self._values, self._known)
+        return np.where(match > 0, match, -np.inf).astype(np.float32), match
+
+    def _contributions(self, member: Member, rows: Rows) -> Floats:
         without = TasteProfile.without_each(member.values, member.known, member.weights)
         each = TasteProfile(without.values[:, None, :], without.known[:, None, :])
         values, known = self._values[rows], self._known[rows]
-        raised: NDArray[np.float32] = match[rows] - compatibility(each, values[None], known[None])
-        raised[member.rows[:, None] == np.array(rows, dtype=np.int64)[None, :]] = 0.0
+        raised = self._scores(member)[1][rows] - compatibility(each, values[None], known[None])
+        raised[member.rows[:, None] == rows[None, :]] = 0.0
         return raised
+
+
+class ServedModel(_CatalogueRecommender):
+    """A model version, memory-mapped; nothing in it changes after opening, so any number of threads may ask it.
+
+    `match` is the calibrated chance described in `specrec.calibration.Calibration`. An empty history, and one of which
+    the version knows no track, artist or feature, gets what most members like.
+    """
+
+    _fallback = "popular, and nothing in your history speaks against it"
+
+    def __init__(self, version: Version) -> None:
+        self._scorer = ModelScorer(version.catalogue, version.arrays)
+        super().__init__(version.catalogue, self._scorer.scaling, self._scorer.values, self._scorer.known)
+        self.version = version.name
+        self.metadata: Mapping[str, Any] = version.report
+
+    @classmethod
+    def open(cls, directory: Path) -> "ServedModel":
+        """Open one version's directory. Raises CheckpointError, with the reason, where it is refused."""
+        return cls(open_version(directory))
+
+    def _scores(self, member: Member) -> tuple[Floats, Floats]:
+        scores = self._scorer.score(member)
+        return scores.ranking, scores.match
+
+    def _contributions(self, member: Member, rows: Rows) -> Floats:
+        return self._scorer.contributions(member, rows)

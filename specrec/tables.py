@@ -1,0 +1,300 @@
+"""Tables in files: interactions, tracks and users, read and written by pandas. Ids are text, always.
+
+Two forms are recognised by themselves:
+
+- the original project's 17 columns, with or without a header: user id, track id, name, artist, the nine features, and
+  four True/False columns, each of which stands for an interaction kind; it brings its tracks along;
+- the general form, with a header: `user_id, track_id` and optionally `kind, weight, timestamp` for interactions,
+  `track_id` and optionally `name, artist` and the nine features for tracks. Other columns are ignored.
+
+A cell may be empty where a value is optional. Several artists of a track are separated by semicolons. Equal rows count
+once; a timestamp is ISO 8601 (UTC where it names no zone) or seconds since 1970.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from specrec.catalogue import Catalogue
+from specrec.errors import TableError
+from specrec.features import AUDIO_FEATURES, FEATURES
+from specrec.interactions import KINDS, Interactions, Kind
+
+ORIGINAL_KINDS = (Kind.PLAYLIST, Kind.SAVED, Kind.RECENTLY_PLAYED, Kind.FOLLOWED_ARTIST)
+ORIGINAL_COLUMNS = ("user_id", "track_id", "name", "artist", *FEATURES, *(kind.value for kind in ORIGINAL_KINDS))
+LATEST = 253_402_300_799  # seconds since 1970: the end of the year 9999
+KIND_ROWS = {kind.value: row for row, kind in enumerate(KINDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionTable:
+    """What a file of interactions holds; `tracks` only where it is of the original form."""
+
+    interactions: Interactions
+    tracks: Catalogue | None
+
+
+def read_interactions(path: Path) -> InteractionTable:
+    """Read either form. Raises TableError: one sentence naming file, line, column and what was expected."""
+    table = _Table.read(path)
+    if table.is_original:
+        return _read_original(table)
+    table.require("user_id", "track_id")
+    users, tracks = table.ids("user_id"), table.ids("track_id")
+    kinds = table.kinds("kind")
+    weights = table.numbers("weight", 1.0, "a number above 0", above=0.0)
+    rows = pd.DataFrame(
+        {"user": users, "track": tracks, "kind": kinds, "weight": weights, "time": table.timestamps("timestamp")}
+    ).drop_duplicates()
+    interactions = Interactions.from_columns(
+        rows["user"].tolist(),
+        rows["track"].tolist(),
+        rows["kind"].to_numpy(),
+        rows["weight"].to_numpy(),
+        rows["time"].to_numpy(),
+    )
+    return InteractionTable(interactions, None)
+
+
+def read_tracks(path: Path) -> Catalogue:
+    """Read a file of tracks, or the tracks of a file of the original form. Raises TableError."""
+    table = _Table.read(path)
+    table.require("track_id")
+    return _catalogue(table)
+
+
+def read_users(path: Path) -> list[str]:
+    """The `user_id` column, each user once, in the file's order. Raises TableError."""
+    table = _Table.read(path)
+    table.require("user_id")
+    return list(dict.fromkeys(table.ids("user_id")))
+
+
+def _read_original(table: "_Table") -> InteractionTable:
+    users, tracks = np.array(table.ids("user_id"), dtype=object), np.array(table.ids("track_id"), dtype=object)
+    happened = np.stack([table.booleans(kind.value) for kind in ORIGINAL_KINDS])  # (kinds, rows)
+    # A row without any True is still a row of that listener: an interaction of no stated kind.
+    happened = np.vstack((happened, ~happened.any(axis=0)))
+    kind, row = np.nonzero(happened)
+    kinds = np.array([KIND_ROWS[name] for name in (*ORIGINAL_KINDS, Kind.INTERACTION)], dtype=np.int8)[kind]
+    pairs = pd.DataFrame({"user": users[row], "track": tracks[row], "kind": kinds}).drop_duplicates()
+    interactions = Interactions.from_columns(
+        pairs["user"].tolist(),
+        pairs["track"].tolist(),
+        pairs["kind"].to_numpy(),
+        np.ones(len(pairs)),
+        np.full(len(pairs), np.nan),
+    )
+    return InteractionTable(interactions, _catalogue(table))
+
+
+def _catalogue(table: "_Table") -> Catalogue:
+    features = np.full((len(table), len(FEATURES)), np.nan, dtype=np.float32)
+    for column, feature in enumerate(AUDIO_FEATURES):
+        expected = f"a number from {feature.low:g} to {feature.high:g} ({feature.unit}) or nothing"
+        features[:, column] = table.numbers(feature.name, np.nan, expected, low=feature.low, high=feature.high)
+    artists = [_split(cell) for cell in table.texts("artist")]
+    # Of rows with the same id the first counts, whole.
+    return Catalogue.from_columns(table.ids("track_id"), table.texts("name"), artists, features)
+
+
+def _split(cell: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in cell.split(";") if name.strip()))
+
+
+def write_recommendations(rows: Sequence[Sequence[object]], target: Path | TextIO) -> None:
+    """Write `user_id,rank,track_id,match,known,reason`, UTF-8, one line each."""
+    table = pd.DataFrame(rows, columns=["user_id", "rank", "track_id", "match", "known", "reason"])
+    table.to_csv(target, index=False, float_format="%.4f", lineterminator="\n")
+
+
+class _Table:
+    """The cells of a file as stripped text, and where each came from."""
+
+    def __init__(self, path: Path, cells: pd.DataFrame, lines: NDArray[np.int64], is_original: bool) -> None:
+        """`lines` (rows,): the line of the file on which each row begins."""
+        self.path = path
+        self.cells = cells
+        self.is_original = is_original
+        self._lines = lines
+
+    @classmethod
+    def read(cls, path: Path) -> "_Table":
+        cells, lines = _parse(path, _text(path))
+        first, second = (_data_cells(cells.iloc[row]) if len(cells) > row else 0 for row in (0, 1))
+        has_header = first == 0
+        is_original = cells.shape[1] == len(ORIGINAL_COLUMNS) and (first or second) > len(FEATURES) // 2
+        if is_original:
+            names = list(ORIGINAL_COLUMNS)
+        else:
+            has_header = True
+            names = [str(name).lower() for name in cells.iloc[0].fillna("")]
+            for name in names:
+                if name and names.count(name) > 1:
+                    raise TableError(f"{path}, line {lines[0]}: the column {name} stands there twice; expected it once")
+        skipped = 1 if has_header else 0
+        cells = cells.iloc[skipped:]
+        lines = lines[skipped:]
+        cells.columns = pd.Index(names)
+        if not len(cells):
+            raise TableError(f"{path} holds no rows: expected at least one below its header")
+        short = cells.isna().to_numpy().any(axis=1)
+        if short.any():
+            row = int(short.argmax())
+            found = int(cells.iloc[row].notna().sum())
+            raise TableError(f"{path}, line {lines[row]}: expected {len(names)} columns, found {found}")
+        return cls(path, cells, lines, is_original)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def require(self, *columns: str) -> None:
+        for column in columns:
+            if column not in self.cells:
+                raise TableError(
+                    f"{self.path}, line 1: the column {column} is missing; expected a header with {', '.join(columns)}"
+                )
+
+    def texts(self, column: str) -> list[str]:
+        """The cells; "" for all where the column is missing."""
+        cells: list[str] = self._cells(column).tolist()
+        return cells
+
+    def ids(self, column: str) -> list[str]:
+        cells = self._cells(column)
+        self._check(column, (cells != "").to_numpy(dtype=bool), "an id")
+        ids: list[str] = cells.tolist()
+        return ids
+
+    def numbers(
+        self,
+        column: str,
+        default: float,
+        expected: str,
+        *,
+        above: float = -np.inf,
+        low: float = -np.inf,
+        high: float = np.inf,
+    ) -> NDArray[np.float64]:
+        """Finite numbers; `default` where the cell or the whole column is empty."""
+        cells = self._cells(column)
+        empty = (cells == "").to_numpy(dtype=bool)
+        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        good = np.isfinite(numbers) & (numbers > above) & (numbers >= low) & (numbers <= high)
+        self._check(column, good | empty, expected)
+        return np.where(empty, default, numbers)
+
+    def timestamps(self, column: str) -> NDArray[np.float64]:
+        """Seconds since 1970, NaN where empty."""
+        cells = self._cells(column)
+        empty = (cells == "").to_numpy(dtype=bool)
+        seconds = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        dates = np.isnan(seconds) & ~empty
+        if dates.any():
+            parsed = pd.to_datetime(cells[dates], errors="coerce", utc=True, format="ISO8601")
+            seconds[dates] = ((parsed - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).to_numpy()
+        self._check(
+            column,
+            empty | ((seconds >= 0) & (seconds <= LATEST)),
+            "an ISO 8601 date from 1970 on, seconds since 1970, or nothing",
+        )
+        return seconds
+
+    def kinds(self, column: str) -> NDArray[np.int8]:
+        """Positions in KINDS; INTERACTION where the cell or the whole column is empty."""
+        cells = self._cells(column).str.lower()
+        rows = cells.where(cells != "", Kind.INTERACTION.value).map(KIND_ROWS)
+        self._check(column, rows.notna().to_numpy(dtype=bool), f"one of {', '.join(KIND_ROWS)}, or nothing")
+        return rows.to_numpy().astype(np.int8)
+
+    def booleans(self, column: str) -> NDArray[np.bool_]:
+        cells = self._cells(column).str.lower()
+        true = cells.isin(("true", "1")).to_numpy(dtype=bool)
+        self._check(column, true | cells.isin(("false", "0")).to_numpy(dtype=bool), "True or False")
+        return true
+
+    def _cells(self, column: str) -> "pd.Series[str]":
+        if column in self.cells:
+            return self.cells[column]
+        return pd.Series("", index=self.cells.index, dtype=str)
+
+    def _check(self, column: str, good: NDArray[np.bool_], expected: str) -> None:
+        if not good.all():
+            row = int((~good).argmax())
+            found = self._cells(column).iloc[row]
+            found = repr(found if len(found) <= 40 else found[:39] + "…") if found else "an empty cell"
+            raise TableError(
+                f"{self.path}, line {self._lines[row]}, column {column}: expected {expected}, found {found}"
+            )
+
+
+def _text(path: Path) -> str:
+    """The whole file, unpacked and decoded."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}") from error
+    is_gzip = raw[:2] == b"\x1f\x8b"
+    if path.suffix == ".gz" and not is_gzip:
+        raise TableError(f"{path} is not a gzip file, although it is named like one: pack it or rename it")
+    if is_gzip:
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise TableError(f"{path} is a damaged gzip file: fetch or pack it again") from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise TableError(
+            f"{path}, line {line}: expected UTF-8 text, found the byte 0x{raw[error.start]:02x}"
+        ) from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise TableError(f"{path}, line {line}: expected UTF-8 text, found a zero byte")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _parse(path: Path, text: str) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """All rows but blank ones as stripped text, NaN where a row is too short, and the line on which each begins."""
+    body = text.lstrip("\n\t ")
+    if not body:
+        raise TableError(f"{path} is empty: expected a header and at least one row")
+    before = text[: len(text) - len(body)].count("\n")
+    try:
+        cells = pd.read_csv(
+            StringIO(body), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, engine="c"
+        )
+    except pd.errors.ParserError as error:
+        raise _parser_error(path, before, str(error)) from error
+    inner = cells.apply(lambda column: column.str.count("\n").fillna(0)).sum(axis=1).to_numpy(dtype=np.int64)
+    lines = before + 1 + np.arange(len(cells)) + np.concatenate(([0], np.cumsum(inner)[:-1]))
+    cells = cells.apply(lambda column: column.str.strip())
+    blank = ((cells == "") | cells.isna()).all(axis=1).to_numpy(dtype=bool)
+    return cells[~blank].reset_index(drop=True), lines[~blank]
+
+
+def _parser_error(path: Path, before: int, message: str) -> TableError:
+    if found := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message):
+        wanted, line, seen = (int(number) for number in found.groups())
+        return TableError(f"{path}, line {before + line}: expected {wanted} columns, found {seen}")
+    if found := re.search(r"EOF inside string starting at row (\d+)", message):
+        line = before + int(found[1]) + 1
+        return TableError(f"{path}, line {line}: expected a closing quotation mark, found the end of the file")
+    return TableError(f"{path} is not a CSV file that can be read: {message.strip()}")
+
+
+def _data_cells(row: "pd.Series[str]") -> int:
+    """How many of the nine feature cells and four True/False cells of an original row look the part."""
+    cells = row.fillna("").tolist()
+    numbers = pd.to_numeric(pd.Series(cells[4:13], dtype=str), errors="coerce").notna().sum()
+    return int(numbers) + sum(cell.lower() in ("true", "false") for cell in cells[13:17])

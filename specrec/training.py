@@ -1,0 +1,243 @@
+"""train(): interactions and tracks -> a model and a report of how good it is."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from specrec.calibration import Calibration, negatives
+from specrec.catalogue import Catalogue
+from specrec.checkpoint import write_version
+from specrec.dataset import Dataset, track_artists
+from specrec.errors import TrainingError
+from specrec.evaluation import HeldOut, evaluate
+from specrec.features import Scaling
+from specrec.fitting import Schedule, fit_compatibility, fit_ranking
+from specrec.interactions import KINDS, Histories, Interactions, set_aside
+from specrec.member import Member
+from specrec.ncf import NCF, NCFConfig
+from specrec.progress import Progress, silent
+from specrec.scoring import ModelScorer, log_lift
+from specrec.tables import read_interactions, read_tracks
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How a run goes; what the network is stands in `NCFConfig`."""
+
+    seed: int = 0
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int | None = None
+    """Of the processor, for torch; None leaves torch its own choice."""
+    hold_out: bool = True
+    """Set a tenth of the interactions aside, never seen by any version's weights, and measure on them."""
+    on_progress: Callable[[Progress], None] = field(default=silent, compare=False)
+    schedule: Schedule = field(default_factory=Schedule)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a version holds: the catalogue, the arrays by name, and the calibration among them."""
+
+    catalogue: Catalogue
+    arrays: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedVersion:
+    """A version on disk, not active yet, and its report."""
+
+    path: Path
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """`report` is ready for JSON: plain values, None where nothing could be measured, never NaN."""
+
+    model: Model
+    report: dict[str, Any]
+    network: NCF
+
+
+def train(
+    interactions: Interactions,
+    tracks: Catalogue,
+    config: NCFConfig | None = None,
+    options: TrainingOptions = TrainingOptions(),
+) -> TrainingResult:
+    """Train one model. The same data, seed and machine give the same arrays; the order of rows does not matter.
+
+    `config` None: a size that follows the data. Raises TrainingError where nobody likes anything, or the numbers
+    stop being numbers.
+    """
+    started = time.perf_counter()
+    catalogue = tracks.with_ids(interactions.tracks.ids)
+    rows = np.array([catalogue.ids.row(id_) for id_ in interactions.tracks], dtype=np.int64)
+    everything = Histories.of(interactions, rows)
+    if not (everything.weights > 0).any():
+        raise TrainingError("there is nothing to learn from: no interaction says that anybody likes a track")
+    hidden = np.zeros(len(everything.tracks), dtype=np.bool_)
+    if options.hold_out:
+        hidden = set_aside(everything, interactions.users.ids, catalogue.ids.ids)
+    given = everything.keep(~hidden)
+    stop = set_aside(given, interactions.users.ids, catalogue.ids.ids, salt="stop")
+    config = config or NCFConfig.for_data(int((np.diff(given.starts) > 0).sum()), len(catalogue))
+    device = _device(options.device)
+    scaling = Scaling.fit(catalogue.features)
+    values, known = scaling.apply(catalogue.features)
+    fitting = Dataset(given.keep(~stop), values, known, device)
+    hidden_pairs = (everything.members * len(catalogue) + everything.tracks)[hidden]
+
+    with _torch(options, device):
+        rng = np.random.default_rng(options.seed)
+        network = NCF(config, fitting.tensor(values), fitting.tensor(known), track_artists(catalogue, device)).to(
+            device
+        )
+        report = options.on_progress
+        fit_compatibility(
+            network,
+            fitting,
+            hidden_pairs,
+            options.schedule,
+            rng,
+            lambda share, step, loss: report(Progress("learning audio", 0.3 * share, step, loss)),
+        )
+        steps = fit_ranking(
+            network,
+            fitting,
+            given.keep(stop),
+            options.schedule,
+            rng,
+            lambda share, step, loss: report(Progress("learning taste", 0.3 + 0.6 * share, step, loss)),
+        )
+        arrays = _export(network, scaling)
+    report(Progress("measuring", 0.9))
+    calibration = _calibrate(ModelScorer(catalogue, arrays), fitting.histories, given.keep(stop), options.seed)
+    arrays["calibration"] = calibration.as_array()
+    scorer = ModelScorer(catalogue, arrays)
+    measured = evaluate(scorer, HeldOut(given, everything.keep(hidden)))
+    measured["finite"] = measured["finite"] and all(bool(np.isfinite(array).all()) for array in arrays.values())
+    return TrainingResult(
+        Model(catalogue, arrays),
+        {
+            "seed": options.seed,
+            "device": str(device),
+            "torch": torch.__version__,
+            "members": int((np.diff(everything.starts) > 0).sum()),
+            "tracks": len(catalogue),
+            "tracks_with_features": int(known.any(axis=1).sum()),
+            "tracks_with_artist": int((np.diff(catalogue.artist_starts) > 0).sum()),
+            "interactions": len(interactions),
+            "interactions_by_kind": _by_kind(interactions),
+            "steps": steps,
+            "config": asdict(config),
+            "calibration": asdict(calibration),
+            **measured,
+            "seconds": round(time.perf_counter() - started, 2),
+            "peak_memory_mb": peak_memory_mb(),
+        },
+        network,
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("there is no CUDA device here; use --device cpu or auto")
+    return torch.device(name)
+
+
+@contextmanager
+def _torch(options: TrainingOptions, device: torch.device) -> Iterator[None]:
+    """Seeds and threads for the time of a run; both are as they were afterwards."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(options.seed)
+        torch.set_num_threads(options.threads or threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+@torch.no_grad()
+def _export(network: NCF, scaling: Scaling) -> dict[str, NDArray[Any]]:
+    """The arrays that `specrec.scoring` reads, by name."""
+    names = {"history_embedding", "hidden_bias", "track_embedding", "track_bias", "artist_gate", "audio_gate"}
+    names |= {"distance_bias", "compatibility_centre"}
+    arrays = {
+        name: value.cpu().numpy().copy()
+        for name, value in network.state_dict().items()
+        if name in names or name.startswith("profile_tower.")
+    }
+    arrays["track_vectors"] = network.track_tower(network.values, network.known).cpu().numpy()
+    arrays["scaling.centre"], arrays["scaling.spread"] = scaling.centre, scaling.spread
+    arrays["calibration"] = Calibration().as_array()
+    return arrays
+
+
+def _calibrate(scorer: ModelScorer, given: Histories, stopping: Histories, seed: int) -> Calibration:
+    """On the interactions held out for stopping, each beside as many tracks that its member does not have."""
+    rng = np.random.default_rng(seed)
+    real: list[float] = []
+    other: list[float] = []
+    for member_row in np.flatnonzero(np.diff(stopping.starts))[:1_000]:
+        rows, weights = given.of_member(member_row)
+        found = stopping.of_member(member_row)[0]
+        member = Member.of_rows(rows, weights, scorer.values, scorer.known, scorer.catalogue)
+        lift = log_lift(scorer.score(member).ranking)
+        real += lift[found].tolist()
+        other += lift[negatives(rng, len(lift), [*rows, *found], len(found))].tolist()
+    return Calibration.fit(np.array(real), np.array(other))
+
+
+def _by_kind(interactions: Interactions) -> dict[str, int]:
+    counts = np.bincount(interactions.kinds, minlength=len(KINDS))
+    return {kind.value: int(count) for kind, count in zip(KINDS, counts, strict=True) if count}
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has had so far, MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
+    return round(peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024), 1)
+
+
+def train_version(
+    interactions_path: Path,
+    tracks_path: Path | None,
+    model_dir: Path,
+    *,
+    now: datetime,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    on_progress: Callable[[Progress], None] = silent,
+) -> TrainedVersion:
+    """Files in, a version's directory out: what a worker process calls. The version is written, but not made active.
+
+    Raises TableError or TrainingError with one sentence for whoever asked, and OSError where the disk refuses.
+    """
+    on_progress(Progress("reading", 0.0))
+    table = read_interactions(interactions_path)
+    tracks = read_tracks(tracks_path) if tracks_path is not None else table.tracks
+    result = train(
+        table.interactions,
+        tracks if tracks is not None else Catalogue.from_tracks([]),
+        options=TrainingOptions(seed=seed, device=device, threads=threads, on_progress=on_progress),
+    )
+    on_progress(Progress("writing", 0.99))
+    path = write_version(model_dir, result.model.catalogue, result.model.arrays, result.report, now)
+    on_progress(Progress("done", 1.0))
+    return TrainedVersion(path, result.report)
