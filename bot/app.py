@@ -16,10 +16,13 @@ from bot.clock import Clock, utc_now
 from bot.cogs.feedback import FeedbackCog, FeedbackMenu, UndoButton
 from bot.cogs.help import HelpCog
 from bot.cogs.link import LinkCog, LinkMessageEditor
+from bot.cogs.model import ModelCog
 from bot.cogs.recommend import RecommendCog, ShareButton
 from bot.cogs.status import StatusCog
 from bot.cogs.sync import SyncCog
+from bot.jobs.process import ProcessExecutor
 from bot.link_pages import link_routes
+from bot.model_store import ModelStore
 from bot.services.content import ContentStore
 from bot.services.daily import Daily
 from bot.services.features import FeaturesService
@@ -27,7 +30,8 @@ from bot.services.feedback import FeedbackService
 from bot.services.first_sync import FirstSync
 from bot.services.link import LinkService
 from bot.services.link_message import LinkReporter
-from bot.services.recommend import Models, RecommendService
+from bot.services.model import Limits, ModelService
+from bot.services.recommend import RecommendService
 from bot.services.status import StatusService
 from bot.services.sync import SyncService
 from bot.services.tokens import TokenKeeper
@@ -42,13 +46,6 @@ from bot.storage.notes import Notes
 from bot.web import Web
 
 log = logging.getLogger(__name__)
-
-
-class _NoModel:
-    """Until versions can be loaded: the taste profile answers."""
-
-    async def live(self) -> None:
-        return None
 
 
 class App:
@@ -81,7 +78,16 @@ class App:
         self.http = await stack.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15), headers={"User-Agent": "SpecRec"})
         )
-        self.models: Models = _NoModel()
+        self.models = ModelStore(self.database, settings.model_dir, self.clock)
+        limits = Limits(
+            settings.training_sources,
+            timedelta(minutes=settings.training_cooldown_minutes),
+            timedelta(minutes=settings.training_timeout_minutes),
+            settings.home_guild_id,
+        )
+        model = ModelService(self.database, self.models, ProcessExecutor(), limits, self.clock)
+        await model.open()
+        stack.push_async_callback(model.close)
         feedback = FeedbackService(self.database, self.clock)
         recommend = RecommendService(
             self.database, self.models, ContentStore(self.database), feedback, has_spotify=settings.has_spotify
@@ -98,6 +104,7 @@ class App:
                 StatusCog(StatusService(self.database, syncs)),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),
+                ModelCog(model, lambda: self.client, self.clock),
             ],
             buttons=[FeedbackMenu, UndoButton, ShareButton],
             notes=Notes(self.database),

@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import re
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,43 +14,33 @@ from bot.clock import Clock
 from bot.storage import model_versions, training_runs
 from bot.storage.database import Database
 from bot.storage.model_versions import ActiveVersion
+from specrec import checkpoint
 from specrec.errors import CheckpointError
-from specrec.serving import Recommender
+from specrec.serving import ServedModel
 
 log = logging.getLogger(__name__)
 
 VERSIONS_KEPT = 5
-_VERSION = re.compile(r"\d{8}T\d{6}Z-\d+")  # what `version_name` makes
 RETRY_DAMAGED = timedelta(minutes=1)  # a host may put the files back; not worth a look for every member's question
-
-
-def version_name(now: datetime, run_id: int) -> str:
-    """The name of a version and of its directory, e.g. 20260704T120000Z-17: sorts by time, unique by run."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{run_id}"
-
-
-Load = Callable[[Path], Recommender]
-"""Opens a version's directory, memory-mapped. Raises `CheckpointError` with the reason in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveModel:
-    """What the pointer points at. `recommender` is None when its files were refused; `fault` then says why."""
+    """What the pointer points at. `model` is None when its files were refused; `fault` then says why."""
 
     version: str
     since: datetime
     report: dict[str, Any]
-    recommender: Recommender | None
+    model: ServedModel | None
     fault: str | None
 
 
 class ModelStore:
     """Owner of MODEL_DIR and of the loaded version. Several processes may share both directory and database."""
 
-    def __init__(self, database: Database, directory: Path, load: Load, clock: Clock) -> None:
+    def __init__(self, database: Database, directory: Path, clock: Clock) -> None:
         self.directory = directory
         self._database = database
-        self._load = load
         self._clock = clock
         self._state: LiveModel | None = None
         self._tried_at: datetime | None = None
@@ -64,11 +52,11 @@ class ModelStore:
         await self.prune()
         await self.state()
 
-    async def live(self) -> Recommender | None:
+    async def live(self) -> ServedModel | None:
         """The live version, also one that another process promoted a moment ago. None: there is none, or its files
         were refused (`state` says why); the taste profile answers then."""
         state = await self.state()
-        return None if state is None else state.recommender
+        return None if state is None else state.model
 
     async def state(self) -> LiveModel | None:
         """What is live and since when; None before the first promotion. Costs one indexed row while nothing changed."""
@@ -88,7 +76,7 @@ class ModelStore:
         `files` must be on MODEL_DIR's disk; `note` is what else is to be said of the run. False, and nothing changed,
         if the run was ended from elsewhere in the meantime.
         """
-        version = version_name(self._clock(), run_id)
+        version = files.name
         target = self.directory / version
         await asyncio.to_thread(_move, files, target)
         async with self._database.write() as connection:  # should this fail, `prune` removes the files
@@ -109,7 +97,7 @@ class ModelStore:
         The directory is listed before the rows are read: whatever stands in it without a row then is either left over
         or being promoted, and the second only while a run is on.
         """
-        found = await asyncio.to_thread(self._directories)
+        found = await asyncio.to_thread(checkpoint.versions, self.directory)
         async with self._database.write() as connection:
             pointer = await model_versions.active(connection)
             names = await model_versions.names(connection)
@@ -121,10 +109,6 @@ class ModelStore:
             log.info("removing model version %s", name)
             await asyncio.to_thread(_remove, self.directory / name)
 
-    def _directories(self) -> list[Path]:
-        """Every version's directory, and nothing else that a host may keep there."""
-        return [path for path in self.directory.iterdir() if _VERSION.fullmatch(path.name)]
-
     def _is_current(self, pointer: ActiveVersion) -> bool:
         if self._state is None or self._state.version != pointer.version:
             return False
@@ -132,14 +116,14 @@ class ModelStore:
         return self._state.fault is None or tried is None or self._clock() - tried < RETRY_DAMAGED
 
     async def _open(self, pointer: ActiveVersion) -> LiveModel:
-        recommender, fault = None, None
+        model, fault = None, None
         try:
-            recommender = await asyncio.to_thread(self._load, self.directory / pointer.version)
+            model = await asyncio.to_thread(ServedModel.open, self.directory / pointer.version)
             log.info("serving model %s", pointer.version)
         except (CheckpointError, OSError) as error:
             fault = str(error)
             log.error("model %s is refused, the taste profile answers instead: %s", pointer.version, fault)
-        return LiveModel(pointer.version, pointer.since, pointer.report, recommender, fault)
+        return LiveModel(pointer.version, pointer.since, pointer.report, model, fault)
 
 
 def _move(files: Path, target: Path) -> None:

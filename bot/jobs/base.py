@@ -5,35 +5,36 @@ Nothing here is tied to a process on this machine, so that another executor can 
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """Read the tables `interactions` and `tracks`, write a complete model version to the new directory `output`."""
+    """Read the tables `interactions` and `tracks`, write one complete model version into the directory `output`."""
 
     interactions: Path
     tracks: Path
     output: Path
+    now: datetime
     seed: int = 0
 
     def to_json(self) -> str:
         """One line of text; `from_json` reads it back."""
-        return json.dumps(
-            {
-                "interactions": str(self.interactions),
-                "tracks": str(self.tracks),
-                "output": str(self.output),
-                "seed": self.seed,
-            }
-        )
+        return json.dumps(asdict(self), default=str)
 
     @classmethod
     def from_json(cls, line: str) -> "TrainingJob":
         job = json.loads(line)
-        return cls(Path(job["interactions"]), Path(job["tracks"]), Path(job["output"]), job["seed"])
+        return cls(
+            Path(job["interactions"]),
+            Path(job["tracks"]),
+            Path(job["output"]),
+            datetime.fromisoformat(job["now"]),
+            job["seed"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,21 @@ class Progress:
 
 
 Report = dict[str, Any]
-"""What the training measured; specrec.training says what is in it."""
+"""What the training measured, as specrec.training describes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedVersion:
+    """A version's directory, complete but not in use yet."""
+
+    path: Path
+    report: Report
 
 
 class Executor(Protocol):
     """Runs one training job at a time, off the event loop."""
 
-    async def train(self, job: TrainingJob, progress: Callable[[Progress], None]) -> Report:
+    async def train(self, job: TrainingJob, progress: Callable[[Progress], None]) -> TrainedVersion:
         """Raises `ModelError` in plain words if the work fails or dies. Cancelling this coroutine ends the work; when
         it has returned or raised, nothing of it runs any more."""
         ...

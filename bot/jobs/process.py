@@ -9,10 +9,11 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from bot.errors import ModelError
-from bot.jobs.base import Progress, Report, TrainingJob
+from bot.jobs.base import Progress, TrainedVersion, TrainingJob
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class ProcessExecutor:
     def __init__(self, worker: Sequence[str] = WORKER) -> None:
         self._worker = worker
 
-    async def train(self, job: TrainingJob, progress: Callable[[Progress], None]) -> Report:
+    async def train(self, job: TrainingJob, progress: Callable[[Progress], None]) -> TrainedVersion:
         process = await asyncio.create_subprocess_exec(
             *self._worker,
             stdin=PIPE,
@@ -57,7 +58,7 @@ class ProcessExecutor:
             await process.communicate()  # reaps the dead and closes the pipes
 
 
-async def _talk(process: Process, job: TrainingJob, progress: Callable[[Progress], None]) -> Report:
+async def _talk(process: Process, job: TrainingJob, progress: Callable[[Progress], None]) -> TrainedVersion:
     assert process.stdin is not None
     with contextlib.suppress(ConnectionError):  # a worker that died at once is told by its exit status
         process.stdin.write(job.to_json().encode() + b"\n")
@@ -72,8 +73,7 @@ async def _talk(process: Process, job: TrainingJob, progress: Callable[[Progress
         errors.cancel()
     if "error" in outcome:
         raise ModelError(str(outcome["error"]))
-    report: Report = outcome["report"]
-    return report
+    return TrainedVersion(Path(outcome["version"]), outcome["report"])
 
 
 async def _listen(process: Process, progress: Callable[[Progress], None]) -> dict[str, Any] | None:

@@ -25,9 +25,11 @@ def main() -> int:
     job = TrainingJob.from_json(sys.stdin.readline())
     threading.Thread(target=_end_with_the_bot, daemon=True).start()
     try:
-        outcome = {"report": _train(job, pipe)}
+        outcome = _train(job, pipe)
     except SpecrecError as error:
         outcome = {"error": str(error)}
+    except OSError as error:
+        outcome = {"error": f"The training could not write its files: {error.strerror}."}
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "allocate memory" not in str(error):  # torch's way of saying it
             raise
@@ -36,14 +38,23 @@ def main() -> int:
     return 0
 
 
-def _train(job: TrainingJob, pipe: TextIO) -> object:
-    from specrec.training import train_files  # takes seconds, so not before the bot can see us
-
-    def progress(stage: str, fraction: float | None) -> None:
-        _send(pipe, {"stage": stage, "fraction": fraction})
-
+def _train(job: TrainingJob, pipe: TextIO) -> dict[str, object]:
     _send(pipe, {"stage": "starting", "fraction": 0.0})
-    return train_files(job.interactions, job.tracks, job.output, seed=job.seed, progress=progress)
+    from specrec.training import Progress, train_version  # takes seconds, so not before the bot has heard of us
+
+    def tell(progress: Progress) -> None:
+        _send(pipe, {"stage": progress.stage, "fraction": progress.fraction})
+
+    version = train_version(
+        job.interactions,
+        job.tracks,
+        job.output,
+        now=job.now,
+        seed=job.seed,
+        threads=int(os.environ["OMP_NUM_THREADS"]),
+        on_progress=tell,
+    )
+    return {"version": str(version.path), "report": version.report}
 
 
 def _send(pipe: TextIO, message: object) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import csv
 from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from math import isnan, nan
 from pathlib import Path
 
 from bot.sources import Source
@@ -10,9 +12,10 @@ from bot.storage import snapshots
 from bot.storage.catalogue import TrackRow
 from bot.storage.database import Database
 from bot.storage.snapshots import SnapshotRow
-from specrec.features import FEATURES
+from specrec.features import FEATURES, in_range
 
 ROWS_AT_ONCE = 2000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # an earlier time is a mistake at the source, and the table refuses it
 
 Line = tuple[object, ...]
 
@@ -44,10 +47,12 @@ def _append(path: Path, lines: Iterable[Line]) -> None:
 
 
 def _interaction(row: SnapshotRow) -> Line:
-    when = "" if row.occurred_at is None else row.occurred_at.isoformat()
+    when = "" if row.occurred_at is None or row.occurred_at < EPOCH else row.occurred_at.isoformat()
     return row.member_id, row.track_id, row.kind, row.count, when
 
 
 def _track(row: TrackRow) -> Line:
-    features = row.features or (None,) * len(FEATURES)  # None is an empty cell
-    return row.track_id, row.title, ";".join(row.artists), *features
+    """Features out of their range are left out: one odd number must not stop everybody's training."""
+    features = tuple(nan if value is None else value for value in row.features or (None,) * len(FEATURES))
+    shown = features if in_range(features) else (nan,) * len(FEATURES)
+    return row.track_id, row.title, ";".join(row.artists), *("" if isnan(value) else value for value in shown)

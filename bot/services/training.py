@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.clock import Clock
 from bot.errors import ModelError
-from bot.jobs.base import Executor, Progress, Report, TrainingJob
+from bot.jobs.base import Executor, Progress, Report, TrainedVersion, TrainingJob
 from bot.model_store import ModelStore
 from bot.services.gate import judge
 from bot.services.snapshot import write_snapshot
@@ -19,6 +19,8 @@ from bot.sources import Source
 from bot.storage import training_runs
 from bot.storage.database import Database
 from bot.storage.training_runs import TrainingRun
+
+__all__ = ["CANCELLED", "STOPPED", "Outcome", "Training", "TrainingRun", "remove_leftovers"]
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +94,8 @@ class Training:
             if isinstance(trained, Ending):
                 ending: Ending | None = trained
             else:
-                report = trained
-                ending = await self._promote(report)
+                report = trained.report
+                ending = await self._promote(trained)
         except ModelError as error:
             ending = Ending("failed", str(error))
         except Exception:
@@ -108,7 +110,7 @@ class Training:
         log.info("training run %d: %s. %s", run.id, run.status, run.reason or "")
         return Outcome(run, report)
 
-    async def _train_or_stop(self) -> Report | Ending:
+    async def _train_or_stop(self) -> TrainedVersion | Ending:
         """Work, and say every few seconds that it lives, until it is done, stopped or out of time."""
         work = asyncio.create_task(self._train())
         either: set[asyncio.Future[Any]] = {work, self._ending}
@@ -142,9 +144,12 @@ class Training:
             if not going_on:  # asked for in another process; a row that was ended from there stays as it is
                 self.stop(CANCELLED)
 
-    async def _train(self) -> Report:
+    async def _train(self) -> TrainedVersion:
         job = TrainingJob(
-            self._directory / "interactions.csv", self._directory / "tracks.csv", self._directory / "version"
+            self._directory / "interactions.csv",
+            self._directory / "tracks.csv",
+            self._directory / "versions",
+            self._clock(),
         )
         await asyncio.to_thread(self._directory.mkdir, mode=0o700)
         await write_snapshot(self._database, self._sources, job.interactions, job.tracks)
@@ -153,15 +158,14 @@ class Training:
     def _note(self, progress: Progress) -> None:
         self.progress = progress
 
-    async def _promote(self, report: Report) -> Ending | None:
-        """None when it is live."""
-        verdict = judge(report)
+    async def _promote(self, trained: TrainedVersion) -> Ending | None:
+        """None when it is live, or when the run was ended from elsewhere."""
+        verdict = judge(trained.report)
         if not verdict.accepted:
             return Ending("refused", verdict.reason or "")
         self._ending.cancel()  # too late for anybody to stop it: what was measured is what is promoted
-        if not await self._store.promote(self._directory / "version", self.run_id, report, verdict.reason):
-            return None
-        await self._store.prune()
+        if await self._store.promote(trained.path, self.run_id, trained.report, verdict.reason):
+            await self._store.prune()
         return None
 
 

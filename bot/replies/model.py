@@ -1,0 +1,129 @@
+"""What /model shows: a run's progress and result as plain text, the status as an embed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import discord
+
+from bot.replies.help import COLOUR
+from bot.replies.text import escaped
+from bot.services.model import ModelStatus
+from bot.services.training import Outcome, TrainingRun
+
+BAR = 12  # squares
+SENTENCE = 600  # most characters of a reason
+
+
+def started(*, shown_elsewhere: bool) -> str:
+    return (
+        "Training has started. The message in this channel shows how far it is."
+        if shown_elsewhere
+        else "Training has started. I may not write in this channel, so this reply shows how far it is."
+    )
+
+
+def progress_text(stage: str, fraction: float | None) -> str:
+    share = "" if fraction is None else f"\n{_bar(fraction)} {fraction:.0%}"
+    return f"**Training the model**: {escaped(stage, 100)}{share}"
+
+
+def result_text(outcome: Outcome) -> str:
+    run = outcome.run
+    reason = f" {escaped(run.reason, SENTENCE)}" if run.reason else ""
+    if run.status == "promoted":
+        lines = [f"**The new model is live**, trained in {_duration(run)}."]
+    elif run.status == "refused":
+        lines = [f"**The new model was not promoted.**{reason} What was live stays live."]
+    else:
+        word = {"cancelled": "was cancelled", "failed": "failed"}[run.status]
+        return f"**The training {word}.**{reason} What was live stays live."
+    if outcome.report is not None:
+        lines += [_data(outcome.report), _quality(outcome.report)]
+    if run.status == "promoted":
+        lines.append(f"{reason.strip()} `/recommend` uses it from now on.".strip())
+    return "\n".join(line for line in lines if line)
+
+
+def interrupted_text() -> str:
+    return "**The training failed.** The bot was stopped in the middle of it. What was live stays live."
+
+
+def status_embed(status: ModelStatus) -> discord.Embed:
+    embed = discord.Embed(title="The shared model", colour=COLOUR)
+    embed.add_field(name="Live", value=_live(status), inline=False)
+    if status.running is not None:
+        run = status.running
+        share = "" if run.fraction is None else f", {run.fraction:.0%}"
+        value = (
+            f"Started {_when(run.started_at)} by <@{run.requested_by}>: {escaped(run.stage or 'starting', 100)}{share}"
+        )
+        embed.add_field(name="Training now", value=f"{value}\n`/model cancel` stops it.", inline=False)
+    if status.last is not None:
+        embed.add_field(name="Last training", value=_last(status.last), inline=False)
+    embed.add_field(
+        name="To train on",
+        value=f"{_count(status.size.members, 'member')} with {_count(status.size.tracks, 'track')}",
+        inline=False,
+    )
+    return embed
+
+
+def _live(status: ModelStatus) -> str:
+    live = status.live
+    if live is None:
+        return (
+            "No model yet: everybody's list comes from their own taste profile. "
+            "Type `/model retrain` to train the first one."
+        )
+    lines = [f"Version `{live.version}`, since {_when(live.since)}", _data(live.report), _quality(live.report)]
+    if live.fault is not None:
+        lines.append(
+            "⚠️ Its files are damaged or missing, so the taste profile answers instead (the log says more). "
+            "Type `/model retrain` to train a new one."
+        )
+    return "\n".join(line for line in lines if line)
+
+
+def _last(run: TrainingRun) -> str:
+    reason = f" {escaped(run.reason, SENTENCE)}" if run.reason else ""
+    word = {"promoted": "Promoted", "refused": "Not promoted", "failed": "Failed", "cancelled": "Cancelled"}[run.status]
+    return f"{word} {_when(run.finished_at or run.started_at)}, after {_duration(run)}.{reason}"
+
+
+def _data(report: Mapping[str, Any]) -> str:
+    return (
+        f"Trained on {_count(report['interactions'], 'interaction')} of {_count(report['members'], 'member')} "
+        f"with {_count(report['tracks'], 'track')}."
+    )
+
+
+def _quality(report: Mapping[str, Any]) -> str:
+    """In words, with the numbers beside them; nothing where nothing could be measured."""
+    model, popular = report["ndcg_at_10"]["model"], report["ndcg_at_10"]["popularity"]
+    found = report["recall_at_10"]["model"]
+    if model is None or popular is None or found is None:
+        return ""
+    times = f"{model / popular:.1f} times as good as" if popular > 0 else "beside"
+    return (
+        f"Tried on {_count(report['interactions_held_out'], 'interaction')} it had not seen: ten recommendations find "
+        f"{found:.0%} of them; {times} a list of what is popular (NDCG@10 {model:.3f}, popularity {popular:.3f})."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _bar(fraction: float) -> str:
+    done = round(max(0.0, min(1.0, fraction)) * BAR)
+    return "▰" * done + "▱" * (BAR - done)
+
+
+def _when(moment: datetime) -> str:
+    return discord.utils.format_dt(moment, "R")
+
+
+def _duration(run: TrainingRun) -> str:
+    seconds = round(((run.finished_at or run.started_at) - run.started_at).total_seconds())
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
