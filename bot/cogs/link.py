@@ -57,7 +57,7 @@ class LinkMessageEditor:
 
     async def show(self, channel_id: str, message_id: str, news: LinkNews) -> None:
         client = self._client()
-        if client.is_closed() or not client.is_ready():
+        if client.user is None or client.is_closed():  # not logged in yet, or not any more
             return
         message = client.get_partial_messageable(int(channel_id)).get_partial_message(int(message_id))
         try:
