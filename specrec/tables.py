@@ -197,7 +197,8 @@ class _Table:
         """Seconds since 1970, NaN where empty."""
         cells = self._cells(column)
         empty = (cells == "").to_numpy(dtype=bool)
-        seconds = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers = pd.to_numeric(cells, errors="coerce")
+        seconds = numbers.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)  # pandas' own array is read-only
         dates = np.isnan(seconds) & ~empty
         if dates.any():
             parsed = pd.to_datetime(cells[dates], errors="coerce", utc=True, format="ISO8601")
