@@ -17,21 +17,21 @@ CENTRES = {  # in the order of FEATURES
 }
 
 
-async def stock(database: Database, per_genre: int = 40, per_artist: int = 4, seed: int = 1) -> dict[str, list[str]]:
-    """Tracks named `doom 1` … with Spotify ids and features. Returns their keys by genre."""
-    chance = random.Random(seed)
+async def stock(database: Database, per_genre: int = 40, per_artist: int = 4, prefix: str = "") -> dict[str, list[str]]:
+    """Tracks named `doom 1` … with Spotify ids and features. Returns their keys by genre. `prefix` makes others."""
+    chance = random.Random(f"shelf {prefix}")
     keys: dict[str, list[str]] = {}
     async with database.write() as connection:
         for genre, centre in CENTRES.items():
-            names = [f"{genre} band {number}" for number in range(per_genre // per_artist)]
+            names = [f"{prefix} {genre} band {number}".strip() for number in range(per_genre // per_artist)]
             bands = await connection.scalars(
                 insert(artist).returning(artist.c.id, sort_by_parameter_order=True), [{"name": name} for name in names]
             )
             band_ids = list(bands)
             rows = [
                 {
-                    "title": f"{genre} {number}",
-                    "spotify_id": f"{genre[:4]}{number:018}",
+                    "title": f"{prefix} {genre} {number}".strip(),
+                    "spotify_id": f"{genre[:4]}{prefix}{number:0{18 - len(prefix)}}",
                     "source": "spotify",
                     "updated_at": NOW,
                 }
