@@ -89,7 +89,7 @@ class Gateway:
         body = await self._as(
             "playlist",
             account_id,
-            lambda s: s.playlist_items(playlist_id, limit=PAGE, offset=offset, additional_types=("track",)),
+            lambda s: s.playlist_items(playlist_id, limit=PAGE, offset=offset, additional_types=("track", "episode")),
         )
         return _read("playlist", records.entries(body))
 

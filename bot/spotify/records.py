@@ -154,9 +154,10 @@ def _page(body: Json, parse: Callable[[Json], T | Skip]) -> Page[T] | None:
 
 
 def _entry(entry: Json) -> Entry | Skip:
-    item = _get(entry, "item") if isinstance(_get(entry, "item"), dict) else _get(entry, "track")
+    named = [_get(entry, "item"), _get(entry, "track")]  # the new name and the old one
+    item = next((one for one in named if isinstance(one, dict)), None)
     if item is None:
-        return Skip.REMOVED
+        return Skip.REMOVED if named == [None, None] else Skip.UNREADABLE
     at = moment(_get(entry, "added_at")) or moment(_get(entry, "played_at"))
     return _as_entry(item, at=at, is_local=_get(entry, "is_local") is True)
 
