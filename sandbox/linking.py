@@ -27,8 +27,8 @@ async def link(stage: Stage, user: User, spotify_id: str) -> Linked:
     :param spotify_id: whom the member says they are on Spotify's page.
     :raises LinkingFailed: when no link came, or a page is not the right one.
     """
-    interaction = await stage.command(user, "link")
-    reply = await interaction.reply()
+    sent = await stage.command(user, "link")
+    reply = await sent.interaction.reply()
     messages = [*stage.discord.dms(user)[::-1], reply]
     invitation = next((message for message in messages if stage.link_in(message)), None)
     if invitation is None:

@@ -1,7 +1,6 @@
 """The demo's prompt: type as any member, and read what the bot replies and whatever else they get to see."""
 
 import asyncio
-import re
 from typing import Any
 
 from prompt_toolkit import PromptSession
@@ -9,10 +8,10 @@ from prompt_toolkit.completion import Completer, NestedCompleter
 from prompt_toolkit.formatted_text import HTML
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from bot.replies.recommend import MENU_ID
-from sandbox.discord.commands import GROUP, SUBCOMMAND
+from sandbox.discord.commands import BOOLEAN, GROUP, SUBCOMMAND
 from sandbox.discord_server import InteractionFailed, Message, Refused, User
 from sandbox.news import News
+from sandbox.pressing import choose, feedback_menu, give, press
 from sandbox.stage import Stage
 from sandbox.transcript import Transcript
 from sandbox.typed import (
@@ -115,7 +114,8 @@ class Prompt:
                 transcript.note(f"You type as {_about(stage, self.user.name)} now.")
             case Command(name, options):
                 transcript.typed(self.user.name, line)
-                await (await stage.command(self.user, name, options)).reply(PATIENCE_SECONDS)
+                sent = await stage.command(self.user, name, options)
+                await sent.interaction.reply(PATIENCE_SECONDS)
             case Feedback() | Press() | Choose():
                 await self._press(action, line)
             case Quit():
@@ -124,23 +124,23 @@ class Prompt:
     async def _press(self, action: Feedback | Press | Choose, line: str) -> None:
         discord, user = self._stage.discord, self.user
         message = self._last_reply(action)
+        match action:
+            case Feedback(kind, number):
+                interaction = await give(discord, user, message, kind, number)
+            case Press(label):
+                interaction = await press(discord, user, message, label)
+            case Choose(place, number):
+                if not 1 <= place <= len(message.selects):
+                    raise NotUnderstoodError(f"Menus that the last reply has: {len(message.selects)}.")
+                interaction = await choose(discord, user, message, message.selects[place - 1], number)
         self._transcript.typed(user.name, line, "on the last reply")
-        if isinstance(action, Press):
-            label = next((one.label for one in message.buttons if one.label.lower() == action.label.lower()), None)
-            interaction = await discord.click(user, message, label or action.label)
-        else:
-            menu, number = _menu(message, action)
-            options = menu["options"]
-            if not 1 <= number <= len(options):
-                raise NotUnderstoodError(f"Type a number from 1 to {len(options)}.")
-            interaction = await discord.select(user, message, menu["custom_id"], [options[number - 1]["value"]])
         await interaction.reply(PATIENCE_SECONDS)
 
     def _last_reply(self, action: Feedback | Press | Choose) -> Message:
         """The newest message that has something to press, or a list of tracks where one is talked about."""
         for message in reversed(self._stage.discord.visible(self.user)):
             if isinstance(action, Feedback):
-                fits = _feedback_menu(message, action.kind) is not None
+                fits = feedback_menu(message, action.kind) is not None
             else:
                 fits = bool(message.buttons or message.selects)
             if fits:
@@ -150,24 +150,6 @@ class Prompt:
             if isinstance(action, Feedback)
             else f"No reply that {self.user.name} got has anything to press."
         )
-
-
-def _feedback_menu(message: Message, kind: str) -> dict[str, Any] | None:
-    for menu in message.selects:
-        found = re.fullmatch(MENU_ID, menu["custom_id"])
-        if found and found["kind"] == kind:
-            return menu
-    return None
-
-
-def _menu(message: Message, action: Feedback | Choose) -> tuple[dict[str, Any], int]:
-    if isinstance(action, Feedback):
-        menu = _feedback_menu(message, action.kind)
-        assert menu is not None  # or it would not be the last list
-        return menu, action.number
-    if not 1 <= action.menu <= len(message.selects):
-        raise NotUnderstoodError(f"The last reply has {len(message.selects)} menus.")
-    return message.selects[action.menu - 1], action.option
 
 
 def _about(stage: Stage, name: str) -> str:
@@ -194,7 +176,7 @@ def _completer(stage: Stage) -> Completer:
         for option in options:
             if option["type"] not in (SUBCOMMAND, GROUP):
                 choices = [choice["value"] for choice in option.get("choices", [])] or [
-                    "true" if option["type"] == 5 else ""
+                    "true" if option["type"] == BOOLEAN else ""
                 ]
                 inner |= dict.fromkeys(f"{option['name']}:{choice}" for choice in choices)
         return inner or None

@@ -6,8 +6,9 @@ import socket
 import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from cryptography.fernet import Fernet
 
@@ -24,11 +25,20 @@ GUILD_NAME = "Listening Room"
 HOST = "127.0.0.1"
 
 
-class Sent(NamedTuple):
-    """A command that somebody sent; `name` is its first word."""
+@dataclass
+class Sent:
+    """A command that somebody sent, such as "model retrain"."""
 
     name: str
     interaction: Interaction
+    final_at: float | None = None
+    """`time.monotonic()` of the final content, where the first content was not the final one."""
+
+    @property
+    def seconds(self) -> float | None:
+        """From dispatch to the final content; None while there is none."""
+        end = self.final_at or self.interaction.completed_at
+        return None if end is None or self.interaction.failed else end - self.interaction.dispatched_at
 
 
 class Stage:
@@ -149,20 +159,18 @@ class Stage:
         return self.community.member(user.name)
 
     def name_of(self, user_id: str) -> str:
-        """
-        A user's name; an unknown id as it is.
-        """
+        """A user's name; an unknown id as it is."""
         known = {user.id: user.name for user in (*self.users.values(), self.discord.bot)}
         return known.get(user_id, user_id)
 
-    async def command(self, user: User, name: str, options: Mapping[str, object] | None = None) -> Interaction:
+    async def command(self, user: User, name: str, options: Mapping[str, object] | None = None) -> Sent:
         """Somebody types a command in #general.
 
         :raises Refused: when Discord's client does not let them.
         """
-        interaction = await self.discord.command(user, name, options, guild=self.guild)
-        self.sent.append(Sent(name.split()[0], interaction))
-        return interaction
+        sent = Sent(name, await self.discord.command(user, name, options, guild=self.guild))
+        self.sent.append(sent)
+        return sent
 
     def link_in(self, message: Message) -> str | None:
         """The one-time link to the bot's pages in a message, in its text or on a button."""

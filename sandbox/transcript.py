@@ -52,10 +52,11 @@ class Transcript:
         self._print("")
         self._print(Text.assemble((name, _ACCENT), "  ", text, (f"   {where}", GREY)))
 
-    def reply(self, message: Message, most_lines: int | None = None) -> None:
+    def reply(self, message: Message, most_lines: int | None = None, *, content: str | None = None) -> None:
         """A message of the bot; one that was shown before and has the same text in its embed, with the rest only.
 
         :param most_lines: of the embed's text; None: all.
+        :param content: the message's text as it was, where it has changed since.
         """
         sight = "only you see this" if message.ephemeral else ""
         if message.channel.recipient is not None:
@@ -68,8 +69,8 @@ class Transcript:
         edited = " (edited)" if seen_before else ""
         self._print(Text.assemble((message.author.name, "bold green"), (f"   {sight}{edited}", GREY)))
         parts: list[RenderableType] = []
-        if message.content:
-            parts.append(self._text(message.content))
+        if text := message.content if content is None else content:
+            parts.append(self._text(text))
         parts += [_Barred(self._embed(embed, seen_before, most_lines), _colour(embed)) for embed in message.embeds]
         parts += [Text(f"📎 {attachment.filename}") for attachment in message.attachments]
         controls = _controls(message)

@@ -1,0 +1,254 @@
+"""The scripted visit: members link, their tracks are collected, the model is trained, everybody gets ten tracks."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sandbox.discord_server import InteractionFailed, Message, Refused, User
+from sandbox.linking import Linked, LinkingFailed, link
+from sandbox.markdown import plain
+from sandbox.news import News
+from sandbox.pressing import give, press
+from sandbox.report import Lists, genre_hit_rate, mean_jaccard, recommendation, times
+from sandbox.stage import Stage
+from sandbox.ten_lines import RecommendedLine, UnreadableList, ten_lines
+from sandbox.transcript import Transcript
+from sandbox.typed import FEEDBACK_WORDS
+
+SYNC_SECONDS = 120.0
+TRAINING_SECONDS = 300.0
+TOP, LEAST_NEW = 10, 6
+IN_FULL = 3
+"""So many members' lists are printed whole."""
+SHORT = 6
+"""Lines of the others' lists that are printed: three tracks."""
+
+
+class TourFailed(Exception):  # noqa: N818 - says what
+    """Something did not go as it should."""
+
+
+EXPECTED_FAILURES = (TourFailed, LinkingFailed, InteractionFailed, UnreadableList, Refused, TimeoutError)
+
+
+@dataclass
+class Tour:
+    """`await Tour(stage, transcript).play()`. What went wrong is in `errors`, in words."""
+
+    stage: Stage
+    transcript: Transcript
+    errors: list[str] = field(default_factory=list)
+    linked: list[str] = field(default_factory=list)
+    training_seconds: float | None = None
+    lists: dict[str, Sequence[RecommendedLine]] = field(default_factory=dict)
+    """Each member's first list after the training."""
+    replies: dict[str, Message] = field(default_factory=dict)
+    """The messages that hold them."""
+
+    async def play(self) -> None:
+        """Every part, to the end: where one fails, that is noted and the next one tried."""
+        started = time.monotonic()
+        for part in (self.look_around, self.link_all, self.collect, self.train, self.recommend, self.talk_back):
+            try:
+                await part()
+            except EXPECTED_FAILURES as failure:
+                self.note_error(f"{part.__name__.replace('_', ' ')}: {failure}")
+        for line in self.stage.bot.complaints():
+            self.note_error(f"the bot's log: {line}")
+        self._sum_up(time.monotonic() - started)
+
+    def note_error(self, text: str) -> None:
+        self.errors.append(text)
+        self.transcript.problem(text)
+
+    # the parts
+
+    async def look_around(self) -> None:
+        self.transcript.heading("A new bot in the server")
+        await self._ask(self.stage.admin, "help")
+
+    async def link_all(self) -> None:
+        self.transcript.heading("Members link their Spotify accounts")
+        shown_closed = False
+        for number, user in enumerate(self._users):
+            member = self.stage.member(user)
+            in_full = number == 0 or (member.dms_closed and not shown_closed)
+            shown_closed = shown_closed or member.dms_closed
+            try:
+                self._show_linking(user, await link(self.stage, user, member.user.id), in_full)
+                self.linked.append(user.name)
+            except EXPECTED_FAILURES as failure:
+                self.note_error(f"{user.name} could not link: {failure}")
+
+    async def collect(self) -> None:
+        """The first sync began with the link; /sync joins it and waits."""
+        self.transcript.heading("Their tracks are collected")
+        await asyncio.gather(*(self._sync(user) for user in self._users if user.name in self.linked))
+        await self._ask(self.stage.admin, "status")
+
+    async def train(self) -> None:
+        self.transcript.heading("The admin trains the model")
+        admin = self.stage.admin
+        news = News(self.stage.discord, admin)
+        self.transcript.typed(admin.name, "/model retrain")
+        sent = await self.stage.command(admin, "model retrain")
+        await sent.interaction.reply()
+        deadline = sent.interaction.dispatched_at + TRAINING_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
+            for message in await news.wait(left):
+                self.transcript.reply(message)
+                if message.content.startswith("**The new model is live**"):
+                    self.training_seconds = time.monotonic() - sent.interaction.dispatched_at
+                    return await self._show_model()
+                if not message.content.startswith("**Training the model**") and not message.content.startswith(
+                    "Training"
+                ):
+                    raise TourFailed(plain(message.text))
+        raise TourFailed(f"no model after {TRAINING_SECONDS:g} s")
+
+    async def recommend(self) -> None:
+        self.transcript.heading("Everybody asks for ten tracks")
+        for number, user in enumerate(self._users):
+            try:
+                message = await self._ask(user, "recommend", most_lines=None if number < IN_FULL else SHORT)
+                lines = ten_lines(message)
+                self._check_list(user, lines)
+                self.lists[user.name], self.replies[user.name] = lines, message
+            except EXPECTED_FAILURES as failure:
+                self.note_error(f"{user.name} got no recommendations: {failure}")
+
+    async def talk_back(self) -> None:
+        """Likes and dislikes count at once; what was said can be taken back; a list can be shared."""
+        self.transcript.heading("Some say what they think, and ask again")
+        users = [user for user in self._users if user.name in self.replies]
+        if len(users) < TOP // 2:
+            raise TourFailed(f"only {len(users)} members have a list to talk about")
+        first, second, third, *_, newcomer = users
+        await self._give(first, "like", 3)
+        await self._give(first, "dislike", 1)
+        await self._again(first, disliked=self.lists[first.name][0])
+        await self._give(newcomer, "like", 2)
+        await self._again(newcomer)
+        await self._give(second, "know", 5)
+        await self._press(second, "Undo")
+        await self._press(third, "Share")
+
+    # what they are made of
+
+    @property
+    def _users(self) -> list[User]:
+        return list(self.stage.users.values())
+
+    async def _ask(self, user: User, name: str, most_lines: int | None = None) -> Message:
+        self.transcript.typed(user.name, f"/{name}")
+        message = await (await self.stage.command(user, name)).interaction.reply()
+        self.transcript.reply(message, most_lines)
+        return message
+
+    def _show_linking(self, user: User, linked: Linked, in_full: bool) -> None:
+        transcript = self.transcript
+        ours, consent, done = linked.pages
+        if not in_full:
+            return transcript.note(
+                f"{user.name}: /link, the link, “{ours.heading}”, “{consent.heading}”, “{done.heading}”."
+            )
+        transcript.typed(user.name, "/link")
+        transcript.reply(linked.reply)
+        if linked.invitation is not linked.reply:
+            transcript.reply(linked.invitation, content=linked.invitation_text)
+        transcript.note(f"{user.name} opens the link: “{ours.heading}” – Continue to Spotify")
+        transcript.note(f"Spotify's page: “{consent.heading}” – {user.name}, Agree")
+        transcript.note(f"The bot's page: “{done.heading}”\n")
+
+    async def _sync(self, user: User) -> None:
+        sent = await self.stage.command(user, "sync")
+
+        def over(_: object) -> Message | None:
+            reply = sent.interaction.original
+            still = (
+                reply is None
+                or reply.loading
+                or (reply.embeds and not reply.embeds[0]["title"].startswith(("Your", "The")))
+            )
+            return None if still else reply
+
+        await sent.interaction.reply()
+        reply = await sent.interaction.wait_until(over, SYNC_SECONDS)
+        sent.final_at = time.monotonic()
+        if not reply.embeds or not reply.embeds[0]["title"].startswith("Your tracks"):
+            return self.note_error(f"{user.name}'s sync: {plain(reply.text)}")
+        self.transcript.note(f"{user.name}: /sync – {plain(reply.embeds[0]['description'])}")
+
+    async def _show_model(self) -> None:
+        await self._ask(self.stage.admin, "model status")
+
+    def _check_list(self, user: User, lines: Sequence[RecommendedLine]) -> None:
+        known = sum(line.known for line in lines)
+        if len(lines) != TOP or not known or len(lines) - known < LEAST_NEW:
+            self.note_error(
+                f"{user.name} got {len(lines)} tracks, {known} of them known: not ten with at least one known"
+            )
+        if len({line.track_id for line in lines}) != len(lines):
+            self.note_error(f"{user.name} got a track twice")
+
+    async def _give(self, user: User, verb: str, number: int) -> None:
+        message = self.replies[user.name]
+        line = self.lists[user.name][number - 1]
+        self.transcript.typed(user.name, f"{verb} {number}", f"{line.title} – {line.artist}")
+        await (await give(self.stage.discord, user, message, FEEDBACK_WORDS[verb], number)).reply()
+        self.transcript.reply(message)
+
+    async def _press(self, user: User, label: str) -> None:
+        message = self.replies[user.name]
+        self.transcript.typed(user.name, f"[{label}]", "under the list")
+        news = News(self.stage.discord, user)
+        await (await press(self.stage.discord, user, message, label)).reply()
+        for changed in news.take():
+            self.transcript.reply(changed, None if changed is message else SHORT)
+
+    async def _again(self, user: User, disliked: RecommendedLine | None = None) -> None:
+        lines = ten_lines(await self._ask(user, "recommend", most_lines=SHORT))
+        self._check_list(user, lines)
+        if disliked is not None and disliked.track_id in {line.track_id for line in lines}:
+            self.note_error(f"{user.name} got {disliked.title!r} again after disliking it")
+
+    # what it came to
+
+    def report(self) -> dict[str, object]:
+        """The numbers, as JSON takes them; null where there is nothing to measure."""
+        milliseconds: dict[str, list[float]] = {}
+        for sent in self.stage.sent:
+            if (seconds := sent.seconds) is not None:
+                milliseconds.setdefault(sent.name, []).append(1000 * seconds)
+        return {
+            "members": len(self.stage.users),
+            "linked": len(self.linked),
+            "training": {"seconds": self.training_seconds and round(self.training_seconds, 1)},
+            "recommendations": {name: [recommendation(line) for line in lines] for name, lines in self.lists.items()},
+            "mean_jaccard": self._measure(
+                lambda lists: mean_jaccard([[line.track_id for line in lines] for lines in lists.values()])
+            ),
+            "genre_hit_rate": self._measure(lambda lists: genre_hit_rate(lists, self.stage.community)),
+            "reply_ms": {name: times(taken) for name, taken in milliseconds.items()},
+            "errors": self.errors,
+        }
+
+    def _measure(self, measure: Callable[[Lists], float]) -> float | None:
+        try:
+            return round(measure(self.lists), 3)
+        except ValueError:
+            return None
+
+    def _sum_up(self, seconds: float) -> None:
+        report, transcript = self.report(), self.transcript
+        transcript.heading("What it came to")
+        transcript.note(
+            f"{report['linked']} of {report['members']} members linked; training took {self.training_seconds or 0:.1f} s, "
+            f"the whole tour {seconds:.0f} s\n"
+            f"Two members' lists have {report['mean_jaccard']} of their tracks in common (Jaccard, mean over all pairs; "
+            "1 would be the same list for everybody)\n"
+            f"Of the tracks new to a member {report['genre_hit_rate']} are of a genre that they are known to like"
+        )
+        for text in self.errors:
+            transcript.problem(text)
