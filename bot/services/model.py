@@ -65,7 +65,6 @@ class ModelService:
         self._clock = clock
         self._lock = RunLock(store.directory / ".training.lock")
         self._training: Training | None = None
-        self._finishing: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._closed = False
         self._interrupted: list[TrainingRun] = []
@@ -85,8 +84,7 @@ class ModelService:
         async with self._starting:
             if self._training is not None:
                 self._training.stop(STOPPED)
-        if self._finishing is not None:
-            await self._finishing
+                await self._training.wait()
 
     def check(self, asker: Asker, guild_ids: Collection[str]) -> None:
         """`guild_ids` are the servers that the bot is in. Raises `NotAllowedError` with who may."""
@@ -117,7 +115,7 @@ class ModelService:
             except BaseException:
                 self._lock.release()
                 raise
-            training = Training(
+            self._training = Training(
                 run_id,
                 self._database,
                 self._store,
@@ -125,10 +123,9 @@ class ModelService:
                 self._limits.sources,
                 self._limits.timeout,
                 self._clock,
+                self._lock.release,
             )
-            self._training = training
-            self._finishing = asyncio.create_task(self._finish(training))
-        return training
+            return self._training
 
     async def cancel(self) -> None:
         """Ask the run to stop, whichever process it is in. Raises `MemberError` if there is none."""
@@ -169,15 +166,6 @@ class ModelService:
             raise await self._busy() from None
         await asyncio.to_thread(self._lock.name, run_id)
         return run_id
-
-    async def _finish(self, training: Training) -> None:
-        try:
-            await training.outcome()
-        except Exception:  # its row says running still; without the lock it counts as dead
-            log.exception("training run %d could not be ended in the database", training.run_id)
-        finally:
-            self._training = None
-            self._lock.release()
 
     async def _bury_dead(self) -> None:
         """Called with the lock: a running row is a dead process's, unless another machine has its own lock file."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -61,7 +61,9 @@ class Training:
         sources: Sequence[Source],
         limit: timedelta,
         clock: Clock,
+        release: Callable[[], None],
     ) -> None:
+        """`release` is called when it has ended, before anybody hears of it: the next run may start then."""
         self.run_id = run_id
         self.progress = Progress("collecting what members listen to", 0.0)
         self._database = database
@@ -70,6 +72,7 @@ class Training:
         self._sources = sources
         self._limit = limit
         self._clock = clock
+        self._release = release
         self._directory = store.directory / f"{PREFIX}{run_id}"
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run())
@@ -79,8 +82,8 @@ class Training:
         if not self._ending.done():
             self._ending.set_result(ending)
 
-    async def wait(self, seconds: float) -> bool:
-        """Whether it has ended, after at most so many seconds."""
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Whether it has ended, after at most so many seconds; None: as long as it takes."""
         await asyncio.wait({self._task}, timeout=seconds)
         return self._task.done()
 
@@ -88,6 +91,12 @@ class Training:
         return await asyncio.shield(self._task)
 
     async def _run(self) -> Outcome:
+        try:
+            return await self._run_to_the_end()
+        finally:
+            self._release()
+
+    async def _run_to_the_end(self) -> Outcome:
         report: Report | None = None
         try:
             trained = await self._train_or_stop()

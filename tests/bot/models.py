@@ -1,0 +1,95 @@
+"""A real, tiny model version, trained once for all tests by the real worker, and services around it."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.jobs.base import TrainingJob
+from bot.jobs.process import WORKER, ProcessExecutor
+from bot.model_store import ModelStore
+from bot.services.model import Limits, ModelService
+from bot.sources import Source
+from bot.storage.database import Database
+from tests.bot.shelf import give, stock
+
+REPORT: dict[str, Any] = {
+    "finite": True,
+    "members": 5,
+    "tracks": 80,
+    "interactions": 150,
+    "interactions_held_out": 30,
+    "lists": 5,
+    "distinct_top_tens": 5,
+    "mean_jaccard": 0.2,
+    "ndcg_at_10": {"model": 0.3, "popularity": 0.1},
+    "recall_at_10": {"model": 0.25, "popularity": 0.1},
+}
+
+
+class Now:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.time = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def pass_(self, **length: float) -> None:
+        self.time += timedelta(**length)
+
+
+async def community(database: Database, members: int = 8, tracks: int = 25, seed: int = 3) -> dict[str, list[str]]:
+    """Half of the members like doom, half disco; members are called 100, 101, … Returns the tracks by genre."""
+    chance = random.Random(seed)
+    keys = await stock(database)
+    for number in range(members):
+        genre = ("doom", "disco")[number % 2]
+        await give(database, str(100 + number), chance.sample(keys[genre], tracks))
+    return keys
+
+
+def service(
+    database: Database,
+    folder: Path,
+    worker: Sequence[str] = WORKER,
+    *,
+    clock: Any = None,
+    cooldown: float = 0,
+    timeout: float = 60,
+    home: str | None = None,
+    sources: Sequence[Source] = tuple(Source),
+) -> tuple[ModelService, ModelStore]:
+    """Not opened yet; `cooldown` and `timeout` in seconds."""
+    clock = clock or Now()
+    store = ModelStore(database, folder / "models", clock)
+    limits = Limits(sources, timedelta(seconds=cooldown), timedelta(seconds=timeout), home)
+    return ModelService(database, store, ProcessExecutor(worker), limits, clock), store
+
+
+def train_once(folder: Path) -> Path:
+    """A version trained by the real worker on two members of six tracks each; its directory."""
+    lines = [f"{member},{member}{track},saved" for member in (1, 2) for track in range(6)]
+    (folder / "interactions.csv").write_text("\n".join(["user_id,track_id,kind", *lines]) + "\n")
+    tracks = [f"{member}{track},0.{member}" for member in (1, 2) for track in range(6)]
+    (folder / "tracks.csv").write_text("\n".join(["track_id,energy", *tracks]) + "\n")
+    job = TrainingJob(
+        folder / "interactions.csv", folder / "tracks.csv", folder / "versions", datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "bot.jobs.worker"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0, text=True,
+        env={"OMP_NUM_THREADS": "1"},
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(job.to_json() + "\n")
+        process.stdin.flush()
+        *_, last = process.stdout
+        assert '"version"' in last, last
+    (version,) = (folder / "versions").iterdir()
+    return version

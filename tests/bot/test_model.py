@@ -1,0 +1,384 @@
+"""Training runs as a service, with real processes: whatever happens, the old model serves and a row says why."""
+
+import asyncio
+import stat
+
+import psutil
+import pytest
+from sqlalchemy import select, update
+
+from bot.errors import BusyError, MemberError, NotAllowedError
+from bot.model_store import VERSIONS_KEPT
+from bot.services import training as training_module
+from bot.services.model import Asker
+from bot.sources import Source
+from bot.storage.database import Database
+from bot.storage.schema import model_version, training_run
+from specrec.history import HistoryItem
+from specrec.interactions import Kind
+from tests.bot.models import REPORT, Now, community, service, train_once
+from tests.bot.workers import publisher, sleeper, worker
+
+
+@pytest.fixture(scope="session")
+def version(tmp_path_factory):
+    return train_once(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+async def opened():
+    """Makes services that are closed after the test."""
+    services = []
+
+    async def make(*arguments, **options):
+        one, store = service(*arguments, **options)
+        await one.open()
+        services.append(one)
+        return one, store
+
+    yield make
+    for one in services:
+        await one.close()
+
+
+@pytest.fixture
+async def members(database):
+    return await community(database)
+
+
+async def _until(look):
+    for _ in range(500):
+        if found := look():
+            return found
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never happened")
+
+
+async def _end(training):
+    async with asyncio.timeout(60):
+        return await training.outcome()
+
+
+async def _retrain(models, by="1"):
+    return (await _end(await models.retrain(by))).run
+
+
+def _left(folder):
+    return sorted(path.name for path in (folder / "models").glob("*") if path.name != ".training.lock")
+
+
+async def test_a_retraining_from_the_interactions_to_everybodys_list(database, members, tmp_path, opened):
+    models, store = await opened(database, tmp_path)
+    assert await store.live() is None
+    other, other_store = await opened(database, tmp_path)  # another process's
+    training = await models.retrain("1")
+    seen = [training.progress]
+    while not await training.wait(0.05):
+        if training.progress != seen[-1]:
+            seen.append(training.progress)
+    outcome = await _end(training)
+    assert outcome.run.status == "promoted", outcome.run.reason
+    fractions = [progress.fraction for progress in seen]
+    assert len(seen) > 3
+    assert fractions == sorted(fractions)
+    assert outcome.report["members"] == 8
+    assert outcome.report["tracks"] <= 80
+    live = await store.live()
+    assert live is not None
+    lists = {}
+    for genre in ("doom", "disco"):
+        history = [HistoryItem(key, Kind.SAVED) for key in members[genre][:12]]
+        lists[genre] = [one.track_id for one in live.recommend(history, kind="new")]
+        assert len(set(lists[genre]) & set(members[genre])) >= 8
+    assert (await other_store.live()) is not None  # noticed without being told
+    status = await other.status()
+    assert status.live.version == outcome.run.version
+    assert status.live.report == outcome.report
+    assert status.running is None
+    assert status.last == outcome.run
+    assert _left(tmp_path) == [outcome.run.version]  # no snapshot stays
+    assert stat.S_IMODE((tmp_path / "models").stat().st_mode) == 0o700
+    assert list((tmp_path / "models" / outcome.run.version).rglob("*.csv")) == []
+
+
+async def test_the_snapshot_holds_allowed_sources_private_and_no_discord_id(database, members, tmp_path, opened):
+    keep = tmp_path / "kept"
+    code = f"""
+folder = Path(job["interactions"]).parent
+shutil.copytree(folder, {str(keep)!r})
+say(error=oct(folder.stat().st_mode & 0o777))
+"""
+    command = worker(tmp_path, "keeper", code)
+    models, _ = await opened(database, tmp_path, command, sources=[Source.SPOTIFY])
+    run = await _retrain(models)
+    assert run.reason == "0o700"
+    lines = (keep / "interactions.csv").read_text().splitlines()
+    assert lines[0] == "user_id,track_id,kind,weight,timestamp"
+    assert len(lines) == 1 + 8 * 25
+    assert {line.split(",")[0] for line in lines[1:]} == {str(number) for number in range(1, 9)}
+    assert lines[1].endswith(",saved,1,2026-05-01T12:00:00+00:00")
+    header, first, *_ = (keep / "tracks.csv").read_text().splitlines()
+    assert header.startswith("track_id,name,artist,acousticness")
+    assert ",doom " in first
+    assert "doom band" in first
+    assert _left(tmp_path) == []
+    nothing, _ = await opened(database, tmp_path, command, sources=[Source.DISCORD])
+    with pytest.raises(MemberError, match="too little to train on: 0 members with 0 tracks"):
+        await nothing.retrain("1")
+
+
+async def test_too_little_is_said_and_leaves_no_run(database, tmp_path, opened):
+    models, _ = await opened(database, tmp_path)
+    with pytest.raises(MemberError, match="too little"):
+        await models.retrain("1")
+    assert (await models.status()).last is None
+
+
+@pytest.fixture
+async def live(database, members, tmp_path, opened, version):
+    """A version is live already."""
+    models, _ = await opened(database, tmp_path, publisher(tmp_path, version, REPORT))
+    run = await _retrain(models)
+    assert run.status == "promoted"
+    return run.version
+
+
+async def _still(store, version):
+    assert (await store.state()).version == version
+    assert await store.live() is not None
+
+
+async def test_kill_9_of_the_training_process(database, live, tmp_path, opened):
+    models, store = await opened(database, tmp_path)
+    training = await models.retrain("1")
+    (await _until(lambda: psutil.Process().children()))[0].kill()
+    run = (await _end(training)).run
+    assert run.status == "failed"
+    assert "killed from outside" in run.reason
+    await _still(store, live)
+    assert _left(tmp_path) == [live]
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        ({"distinct_top_tens": 1, "mean_jaccard": 1.0}, "collapsed"),
+        ({"ndcg_at_10": {"model": 0.1, "popularity": 0.4}}, "no better"),
+    ],
+)
+async def test_a_refused_version_is_not_promoted(database, live, tmp_path, opened, version, report, words):
+    models, store = await opened(database, tmp_path, publisher(tmp_path, version, REPORT | report))
+    run = await _retrain(models)
+    assert run.status == "refused"
+    assert words in run.reason
+    await _still(store, live)
+    assert _left(tmp_path) == [live]
+
+
+async def test_a_run_that_takes_too_long(database, live, tmp_path, opened):
+    models, store = await opened(database, tmp_path, sleeper(tmp_path), timeout=0.5)
+    run = await _retrain(models)
+    assert (run.status, run.reason) == ("failed", "It took longer than 0.00833333 minutes (TRAINING_TIMEOUT_MINUTES).")
+    assert psutil.Process().children() == []
+    await _still(store, live)
+
+
+async def test_cancel_from_here_and_from_another_process(database, live, tmp_path, opened, monkeypatch):
+    monkeypatch.setattr(training_module, "BEAT_SECONDS", 0.1)
+    models, store = await opened(database, tmp_path, sleeper(tmp_path))
+    other, _ = await opened(database, tmp_path)
+    for who in (models, other):
+        training = await models.retrain("1")
+        await who.cancel()
+        run = (await _end(training)).run
+        assert (run.status, run.reason) == ("cancelled", "An admin cancelled it.")
+        assert psutil.Process().children() == []
+    await _still(store, live)
+    with pytest.raises(MemberError, match="No training is under way"):
+        await models.cancel()
+
+
+async def test_two_at_once(database, live, tmp_path, opened):
+    """In one process, in two that share a directory, and in two that share the database alone."""
+    models, _ = await opened(database, tmp_path, sleeper(tmp_path))
+    same_folder, _ = await opened(database, tmp_path)
+    elsewhere = Database(str(database.url))
+    far, _ = await opened(elsewhere, tmp_path / "far")
+    started = await asyncio.gather(models.retrain("7"), models.retrain("8"), return_exceptions=True)
+    refused = [one for one in started if isinstance(one, BusyError)]
+    assert len(refused) == 1
+    assert "started a training run" in refused[0].told
+    for other in (same_folder, far):
+        with pytest.raises(BusyError, match="<@7> started a training run"):
+            await other.retrain("9")
+    await models.cancel()
+    await _end(next(one for one in started if not isinstance(one, BusyError)))
+    await far.close()
+    await elsewhere.close()
+
+
+async def test_starts_in_the_same_moment_make_one_run(database, live, tmp_path, opened):
+    models = [(await opened(database, tmp_path / name, sleeper(tmp_path)))[0] for name in ("a", "b")]
+    started = await asyncio.gather(*(one.retrain("1") for one in models), return_exceptions=True)
+    assert sorted(isinstance(one, BusyError) for one in started) == [False, True]
+
+
+async def test_the_cool_down_counts_results_only(database, live, tmp_path, opened, version):
+    clock = Now()
+    models, _ = await opened(database, tmp_path, sleeper(tmp_path), clock=clock, cooldown=600)
+    with pytest.raises(BusyError, match=r"the next one can start at \d\d:\d\d:\d\d UTC"):
+        await models.retrain("1")
+    clock.pass_(minutes=11)
+    for _ in range(2):  # a cancelled one may be repeated at once
+        training = await models.retrain("1")
+        await models.cancel()
+        await _end(training)
+
+
+async def test_the_newest_five_are_kept(database, live, tmp_path, opened, version):
+    clock = Now()
+    models, store = await opened(database, tmp_path, publisher(tmp_path, version, REPORT), clock=clock)
+    names = [live]
+    for _ in range(VERSIONS_KEPT + 1):
+        clock.pass_(seconds=2)
+        names.append((await _retrain(models)).version)
+    assert _left(tmp_path) == sorted(names[-VERSIONS_KEPT:])
+    async with database.read() as connection:
+        rows = await connection.scalars(select(model_version.c.version))
+    assert sorted(rows) == sorted(names[-VERSIONS_KEPT:])
+    await _still(store, names[-1])
+
+
+async def test_a_damaged_version_is_refused_and_comes_back(database, live, tmp_path, opened, caplog):
+    arrays = tmp_path / "models" / live / "model.safetensors"
+    whole = arrays.read_bytes()
+    arrays.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    clock = Now()
+    _, store = await opened(database, tmp_path, clock=clock)
+    assert await store.live() is None
+    state = await store.state()
+    assert state.version == live
+    assert "damaged" in state.fault
+    assert "damaged" in caplog.text
+    arrays.write_bytes(whole)
+    assert await store.live() is None  # looked at again after a minute, not for each question
+    clock.pass_(minutes=2)
+    assert await store.live() is not None
+
+
+async def test_a_dead_process_s_run_is_marked_and_cleaned_up(database, live, tmp_path, opened):
+    """As kill -9 leaves it: a running row, the run's directory, a version without a row; its lock died with it."""
+    folder = tmp_path / "models"
+    async with database.write() as connection:
+        now = Now()()
+        run_id = await connection.scalar(
+            training_run.insert()
+            .values(status="running", requested_by="1", started_at=now, heartbeat_at=now)
+            .returning(training_run.c.id)
+        )
+    (folder / ".training.lock").write_text(str(run_id))
+    (folder / f".run-{run_id}").mkdir()
+    (folder / f".run-{run_id}" / "interactions.csv").write_text("secret")
+    models, store = await opened(database, tmp_path)
+    status = await models.status()
+    assert status.running is None
+    assert (status.last.id, status.last.status) == (run_id, "failed")
+    assert status.last.reason == "The bot was stopped in the middle of it."
+    assert [run.id for run in models.take_interrupted()] == [run_id]
+    assert models.take_interrupted() == []
+    assert _left(tmp_path) == [live]
+    await _still(store, live)
+
+
+async def test_a_version_without_a_row_is_removed(database, live, tmp_path, opened):
+    (tmp_path / "models" / live).rename(tmp_path / "saved")
+    for name in (live, "20250101T000000Z-00000000"):
+        (tmp_path / "models" / name).mkdir()
+        (tmp_path / "models" / name / "version.json").write_text("{}")
+    (tmp_path / "models" / "mine").mkdir()
+    await opened(database, tmp_path)
+    assert _left(tmp_path) == [live, "mine"]
+
+
+async def test_another_machine_s_run_is_dead_when_its_heart_has_stopped(database, live, tmp_path, opened):
+    clock = Now()
+    async with database.write() as connection:
+        await connection.execute(
+            training_run.insert().values(status="running", requested_by="5", started_at=clock(), heartbeat_at=clock())
+        )
+    models, _ = await opened(database, tmp_path, sleeper(tmp_path), clock=clock)
+    with pytest.raises(BusyError, match="<@5>"):
+        await models.retrain("1")
+    clock.pass_(seconds=61)
+    training = await models.retrain("1")
+    await models.cancel()
+    assert (await _end(training)).run.requested_by == "1"
+
+
+async def test_a_run_that_was_ended_from_elsewhere_promotes_nothing(database, live, tmp_path, opened, version):
+    hold = tmp_path / "hold"
+    command = publisher(tmp_path, version, REPORT)
+    script = tmp_path / "publisher.py"
+    waiting = f"while not Path({str(hold)!r}).exists():\n    time.sleep(0.01)\nsay(version"
+    script.write_text(script.read_text().replace("say(version", waiting))
+    models, store = await opened(database, tmp_path, command)
+    training = await models.retrain("1")
+    async with database.write() as connection:
+        await connection.execute(
+            update(training_run)
+            .where(training_run.c.id == training.run_id)
+            .values(status="failed", reason="taken over")
+        )
+    hold.touch()
+    run = (await _end(training)).run
+    assert (run.status, run.reason) == ("failed", "taken over")
+    await _still(store, live)
+    assert _left(tmp_path) == [live]
+
+
+async def test_closing_ends_a_run_within_seconds(database, live, tmp_path, opened):
+    models, _ = await opened(database, tmp_path, sleeper(tmp_path))
+    training = await models.retrain("1")
+    async with asyncio.timeout(5):
+        await models.close()
+    run = (await training.outcome()).run
+    assert (run.status, run.reason) == ("failed", "The bot was stopped in the middle of it.")
+    assert psutil.Process().children() == []
+    with pytest.raises(BusyError, match="restarting"):
+        await models.retrain("1")
+
+
+async def test_a_running_run_shows_its_heart_and_progress(database, live, tmp_path, opened, monkeypatch):
+    monkeypatch.setattr(training_module, "BEAT_SECONDS", 0.05)
+    models, _ = await opened(database, tmp_path, sleeper(tmp_path))
+    training = await models.retrain("42")
+    await _until(lambda: training.progress.fraction == 0.5)
+    await asyncio.sleep(0.2)
+    run = (await models.status()).running
+    assert run.stage == "learning taste"
+    assert (run.id, run.requested_by, run.fraction) == (training.run_id, "42", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("asker", "home", "guilds", "allowed"),
+    [
+        (Asker(True, None, False), None, ["1", "2"], True),  # an owner, anywhere
+        (Asker(True, "3", False), "1", ["1", "3"], True),
+        (Asker(False, "1", True), None, ["1"], True),  # the only server is home
+        (Asker(False, "1", True), None, ["1", "2"], False),
+        (Asker(False, "1", True), "1", ["1", "2"], True),
+        (Asker(False, "2", True), "1", ["1", "2"], False),  # another server's admin
+        (Asker(False, "1", False), "1", ["1"], False),
+        (Asker(False, None, False), None, ["1"], False),  # direct message
+        (Asker(False, None, True), None, ["1"], False),
+    ],
+)
+async def test_who_may(database, tmp_path, asker, home, guilds, allowed):
+    models, _ = service(database, tmp_path, home=home)
+    if allowed:
+        models.check(asker, guilds)
+    else:
+        with pytest.raises(
+            NotAllowedError, match="HOME_GUILD_ID" if home is None and len(guilds) > 1 else "Manage Server"
+        ):
+            models.check(asker, guilds)

@@ -1,0 +1,36 @@
+"""Small workers in the training process's place: they speak its protocol and then do as a test says."""
+
+import json
+import sys
+from pathlib import Path
+
+_OPENING = """
+import json, os, shutil, signal, subprocess, sys, time
+from pathlib import Path
+job = json.loads(sys.stdin.readline())
+def say(**message):
+    print(json.dumps(message), flush=True)
+"""
+
+
+def worker(folder: Path, name: str, code: str) -> tuple[str, ...]:
+    """The command line of a worker that runs `code` once it has read its `job`."""
+    path = folder / f"{name}.py"
+    path.write_text(_OPENING + code)
+    return (sys.executable, str(path))
+
+
+def publisher(folder: Path, version: Path, report: dict[str, object], name: str = "publisher") -> tuple[str, ...]:
+    """Hands over a copy of `version` under a name of its own, and `report` as what was measured."""
+    code = f"""
+target = Path(job["output"]) / (job["now"].replace("-", "").replace(":", "")[:15] + "Z-" + os.urandom(4).hex())
+shutil.copytree({str(version)!r}, target)
+say(stage="learning taste", fraction=0.5)
+say(version=str(target), report=json.loads({json.dumps(report)!r}))
+"""
+    return worker(folder, name, code)
+
+
+def sleeper(folder: Path) -> tuple[str, ...]:
+    """Never ends by itself."""
+    return worker(folder, "sleeper", 'say(stage="learning taste", fraction=0.5)\ntime.sleep(600)\n')
