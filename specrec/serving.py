@@ -47,6 +47,10 @@ class Recommender(Protocol):
         """
         ...
 
+    def knows(self, track_id: str) -> bool:
+        """Whether the track's artists and audio features are on board, so that a history need not bring them."""
+        ...
+
 
 class _CatalogueRecommender(ABC):
     """What both recommenders share: fold the history in, score the catalogue, pick the list, say why."""
@@ -59,6 +63,7 @@ class _CatalogueRecommender(ABC):
         self._scaling = scaling
         self._values = values
         self._known = known
+        self._complete = known.any(axis=1) & (np.diff(catalogue.artist_starts) > 0)
 
     @abstractmethod
     def _scores(self, member: Member) -> tuple[Floats, Floats]:
@@ -67,6 +72,11 @@ class _CatalogueRecommender(ABC):
     @abstractmethod
     def _contributions(self, member: Member, rows: Rows) -> Floats:
         """(history, rows) the score with the whole history less the score without each of its tracks."""
+
+    def knows(self, track_id: str) -> bool:
+        """See `Recommender.knows`."""
+        row = self._catalogue.ids.row(track_id)
+        return row is not None and bool(self._complete[row])
 
     def recommend(
         self, history: Sequence[HistoryItem], *, top: int = 10, kind: ListKind = "mix", per_artist: int = 2

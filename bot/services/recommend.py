@@ -1,7 +1,7 @@
 """A member's own list: their history as it is now, folded into what is live."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
@@ -92,17 +92,21 @@ class RecommendService:
         recommender = model if model is not None else await self._content.get()
         if model is not None:
             self._content.forget()
-        found = await asyncio.to_thread(_recommend, recommender, history, kind)
+        strange = list({row.track_id: None for row in history if not recommender.knows(row.track_id)})
+        async with self._database.read() as connection:
+            brought = await tracks_by_id(connection, strange)
+        found = await asyncio.to_thread(_recommend, recommender, history, brought, kind)
         async with self._database.read() as connection:
             rows = await tracks_by_id(connection, [one.track_id for one in found])
         shown = [(one, rows[one.track_id]) for one in found if one.track_id in rows]
         lines = [_line(place, one, row) for place, (one, row) in enumerate(shown, 1)]
         basis = Basis.TASTE if model is None else Basis.MODEL
-        return await self._list(discord_id, lines, kind, basis, history, None)
+        silent = sum(track_id not in brought or brought[track_id].features is None for track_id in strange)
+        return await self._list(discord_id, lines, kind, basis, history, silent=silent)
 
     async def _first_list(self, discord_id: str, history: list[HistoryRow], kind: ListKind) -> TrackList:
         """Something to like or dislike: what most members have, one track an artist, without what was rated."""
-        rated = {row.track.track_id for row in history}
+        rated = {row.track_id for row in history}
         async with self._database.read() as connection:
             accounts = await standings(connection, discord_id)
             track_ids = [track_id for track_id in await popular(connection, POPULAR) if track_id not in rated]
@@ -115,7 +119,7 @@ class RecommendService:
                 place = len(lines) + 1
                 lines.append(Line(place, row.track_id, row.title, row.artists, row.spotify_id, None, False, ""))
         step = next_step(accounts, self._has_spotify)
-        return await self._list(discord_id, lines, kind, Basis.START, history, step)
+        return await self._list(discord_id, lines, kind, Basis.START, history, step=step)
 
     async def _list(
         self,
@@ -124,12 +128,13 @@ class RecommendService:
         kind: ListKind,
         basis: Basis,
         history: list[HistoryRow],
-        step: NextStep | None,
+        *,
+        silent: int = 0,
+        step: NextStep | None = None,
     ) -> TrackList:
         given = await self._feedback.given(discord_id, [line.track_id for line in lines])
-        tracks = {row.track.track_id: row.track for row in history}.values()
-        heard = sum(track.features is not None for track in tracks)
-        return TrackList(tuple(lines), kind, basis, given, len(tracks), heard, step)
+        size = len({row.track_id for row in history})
+        return TrackList(tuple(lines), kind, basis, given, size, size - silent, step)
 
 
 def next_step(accounts: Sequence[Standing], has_spotify: bool) -> NextStep:
@@ -146,12 +151,13 @@ def next_step(accounts: Sequence[Standing], has_spotify: bool) -> NextStep:
     return NextStep.LISTEN
 
 
-def _recommend(recommender: Recommender, history: Sequence[HistoryRow], kind: ListKind) -> list[Recommendation]:
-    """Runs in a thread: numpy, and thousands of small objects."""
-    tracks = {row.track.track_id: row.track for row in history}
-    known = {track_id: library_track(row) for track_id, row in tracks.items()}
+def _recommend(
+    recommender: Recommender, history: Sequence[HistoryRow], brought: Mapping[str, TrackRow], kind: ListKind
+) -> list[Recommendation]:
+    """Runs in a thread: numpy, and thousands of small objects. `brought` is what the recommender does not know."""
+    tracks = {track_id: library_track(row) for track_id, row in brought.items()}
     items = [
-        HistoryItem(row.track.track_id, Kind(row.kind), float(row.count), row.occurred_at, known[row.track.track_id])
+        HistoryItem(row.track_id, Kind(row.kind), float(row.count), row.occurred_at, tracks.get(row.track_id))
         for row in history
     ]
     return recommender.recommend(items, top=TOP, kind=kind)

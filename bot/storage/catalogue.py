@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.storage.schema import artist, audio_features, interaction, track, track_artist
 
 CHUNK = 500  # rows at a time: between chunks the event loop serves others
+IDS = 5000  # in one condition: databases take 32,766 parameters
 FEATURE_COLUMNS = (
     audio_features.c.acousticness,
     audio_features.c.danceability,
@@ -61,9 +62,13 @@ async def tracks(connection: AsyncConnection, chosen: Select[int] | None = None)
 
 
 async def tracks_by_id(connection: AsyncConnection, track_ids: Sequence[str]) -> dict[str, TrackRow]:
-    """The few tracks of a list; those that are gone are left out."""
-    chosen = select(track.c.id).where(track.c.id.in_([int(track_id) for track_id in track_ids]))
-    return {row.track_id: row for row in await tracks(connection, chosen)}
+    """Those of the tracks that are still there."""
+    found: dict[str, TrackRow] = {}
+    for start in range(0, len(track_ids), IDS):
+        ids = [int(track_id) for track_id in track_ids[start : start + IDS]]
+        for row in await tracks(connection, select(track.c.id).where(track.c.id.in_(ids))):
+            found[row.track_id] = row
+    return found
 
 
 async def popular(connection: AsyncConnection, limit: int) -> list[str]:

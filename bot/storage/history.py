@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.catalogue import TrackRow, rows, tracks
+from bot.storage.catalogue import rows
 from bot.storage.schema import interaction, member
 
 
@@ -14,7 +14,7 @@ from bot.storage.schema import interaction, member
 class HistoryRow:
     """One track and kind: `count` over all listings that hold it, `occurred_at` the latest, None where none says."""
 
-    track: TrackRow
+    track_id: str
     kind: str
     count: int
     occurred_at: datetime | None
@@ -22,20 +22,20 @@ class HistoryRow:
 
 async def history_of(connection: AsyncConnection, discord_id: str) -> list[HistoryRow]:
     """Everything from every source, what was given on the bot's own buttons a second ago included; empty for somebody
-    unknown. Four queries, however long the history."""
-    mine = interaction.c.member_id == select(member.c.id).where(member.c.discord_id == discord_id).scalar_subquery()
-    known = {row.track_id: row for row in await tracks(connection, select(interaction.c.track_id).where(mine))}
-    done = (
+    unknown."""
+    query = (
         select(
             interaction.c.track_id,
             interaction.c.kind,
             func.sum(interaction.c.count),
             func.max(interaction.c.occurred_at),
         )
-        .where(mine)
+        .where(
+            interaction.c.member_id == select(member.c.id).where(member.c.discord_id == discord_id).scalar_subquery()
+        )
         .group_by(interaction.c.track_id, interaction.c.kind)
     )
     return [
-        HistoryRow(known[str(key)], kind, int(count), occurred_at)
-        async for key, kind, count, occurred_at in rows(connection, done)
+        HistoryRow(str(key), kind, int(count), occurred_at)
+        async for key, kind, count, occurred_at in rows(connection, query)
     ]
