@@ -1,4 +1,4 @@
-"""`python -m sandbox`: the real bot among local stand-ins of Discord, Spotify and ReccoBeats; plays the tour and stays up."""
+"""`python -m sandbox`: the real bot among local stand-ins of Discord, Spotify and ReccoBeats: a tour, then a prompt."""
 
 import argparse
 import asyncio

@@ -19,7 +19,7 @@ from sandbox.typed import FEEDBACK_WORDS
 SYNC_SECONDS = 120.0
 TRAINING_SECONDS = 300.0
 TOP, LEAST_NEW = 10, 6
-IN_FULL = 3
+IN_FULL = 2
 """So many members' lists are printed whole."""
 SHORT = 6
 """Lines of the others' lists that are printed: three tracks."""
@@ -100,7 +100,8 @@ class Tour:
                 self.transcript.reply(message)
                 if message.content.startswith("**The new model is live**"):
                     self.training_seconds = time.monotonic() - sent.interaction.dispatched_at
-                    return await self._show_model()
+                    await self._ask(admin, "model status")
+                    return
                 if not message.content.startswith("**Training the model**") and not message.content.startswith(
                     "Training"
                 ):
@@ -150,9 +151,7 @@ class Tour:
         transcript = self.transcript
         ours, consent, done = linked.pages
         if not in_full:
-            return transcript.note(
-                f"{user.name}: /link, the link, “{ours.heading}”, “{consent.heading}”, “{done.heading}”."
-            )
+            return transcript.note(f"{user.name} does the same: “{done.heading}”")
         transcript.typed(user.name, "/link")
         transcript.reply(linked.reply)
         if linked.invitation is not linked.reply:
@@ -179,9 +178,6 @@ class Tour:
         if not reply.embeds or not reply.embeds[0]["title"].startswith("Your tracks"):
             return self.note_error(f"{user.name}'s sync: {plain(reply.text)}")
         self.transcript.note(f"{user.name}: /sync – {plain(reply.embeds[0]['description'])}")
-
-    async def _show_model(self) -> None:
-        await self._ask(self.stage.admin, "model status")
 
     def _check_list(self, user: User, lines: Sequence[RecommendedLine]) -> None:
         known = sum(line.known for line in lines)
@@ -226,13 +222,31 @@ class Tour:
             "linked": len(self.linked),
             "training": {"seconds": self.training_seconds and round(self.training_seconds, 1)},
             "recommendations": {name: [recommendation(line) for line in lines] for name, lines in self.lists.items()},
-            "mean_jaccard": self._measure(
-                lambda lists: mean_jaccard([[line.track_id for line in lines] for lines in lists.values()])
-            ),
-            "genre_hit_rate": self._measure(lambda lists: genre_hit_rate(lists, self.stage.community)),
+            "mean_jaccard": self._measure(_alike),
+            "genre_hit_rate": self._measure(self._fitting),
             "reply_ms": {name: times(taken) for name, taken in milliseconds.items()},
             "errors": self.errors,
         }
+
+    def _sum_up(self, seconds: float) -> None:
+        transcript, lists = self.transcript, self.lists.values()
+        transcript.heading("What it came to")
+        transcript.note(
+            f"{len(self.linked)} of {len(self._users)} members linked; the whole tour took {seconds:.0f} s."
+        )
+        alike, fitting = self._measure(_alike), self._measure(self._fitting)
+        if alike is not None:
+            tracks = len({line.track_id for lines in lists for line in lines})
+            transcript.note(
+                f"{len(lists)} lists with {tracks} different tracks: two of them have {alike:.1%} of their tracks in "
+                "common on average (Jaccard; 100 % would be the same ten for everybody)."
+            )
+        if fitting is not None:
+            transcript.note(
+                f"Of the tracks new to a member, {fitting:.0%} are of a genre that this member is known to like."
+            )
+        for text in self.errors:
+            transcript.problem(text)
 
     def _measure(self, measure: Callable[[Lists], float]) -> float | None:
         try:
@@ -240,15 +254,9 @@ class Tour:
         except ValueError:
             return None
 
-    def _sum_up(self, seconds: float) -> None:
-        report, transcript = self.report(), self.transcript
-        transcript.heading("What it came to")
-        transcript.note(
-            f"{report['linked']} of {report['members']} members linked; training took {self.training_seconds or 0:.1f} s, "
-            f"the whole tour {seconds:.0f} s\n"
-            f"Two members' lists have {report['mean_jaccard']} of their tracks in common (Jaccard, mean over all pairs; "
-            "1 would be the same list for everybody)\n"
-            f"Of the tracks new to a member {report['genre_hit_rate']} are of a genre that they are known to like"
-        )
-        for text in self.errors:
-            transcript.problem(text)
+    def _fitting(self, lists: Lists) -> float:
+        return genre_hit_rate(lists, self.stage.community)
+
+
+def _alike(lists: Lists) -> float:
+    return mean_jaccard([[line.track_id for line in lines] for lines in lists.values()])

@@ -53,30 +53,24 @@ class Transcript:
         self._print(Text.assemble((name, _ACCENT), "  ", text, (f"   {where}", GREY)))
 
     def reply(self, message: Message, most_lines: int | None = None, *, content: str | None = None) -> None:
-        """A message of the bot; one that was shown before and has the same text in its embed, with the rest only.
+        """A message of the bot. Of an edited one only what is new: not the same embed's text once more.
 
         :param most_lines: of the embed's text; None: all.
         :param content: the message's text as it was, where it has changed since.
         """
-        sight = "only you see this" if message.ephemeral else ""
-        if message.channel.recipient is not None:
-            sight = f"direct message to {message.channel.recipient.name}"
-        elif message.ephemeral and message.seen_by is not None:
-            sight = f"only {message.seen_by.name} sees this"
         description = "".join(embed.get("description", "") for embed in message.embeds)
-        seen_before = bool(description) and self._shown.get(message.id) == description
-        self._shown[message.id] = description
-        edited = " (edited)" if seen_before else ""
-        self._print(Text.assemble((message.author.name, "bold green"), (f"   {sight}{edited}", GREY)))
-        parts: list[RenderableType] = []
-        if text := message.content if content is None else content:
-            parts.append(self._text(text))
-        parts += [_Barred(self._embed(embed, seen_before, most_lines), _colour(embed)) for embed in message.embeds]
+        before, self._shown[message.id] = self._shown.get(message.id), description
+        text = message.content if content is None else content
+        if before is not None and not message.embeds:
+            return self._print(_indented(self._text("   ".join(text.split("\n", 1)) if text.count("\n") < 2 else text)))
+        same = bool(description) and before == description
+        self._print(Text.assemble((message.author.name, "bold green"), (_sight(message, edited=same), GREY)))
+        parts: list[RenderableType] = [self._text(text)] if text else []
+        parts += [_Barred(self._embed(embed, same, most_lines), _colour(embed)) for embed in message.embeds]
         parts += [Text(f"📎 {attachment.filename}") for attachment in message.attachments]
-        controls = _controls(message)
-        if controls.plain and most_lines is None:
-            parts.append(controls)
-        self._print(Padding(Group(*parts), (0, 0, 0, 2)))
+        if most_lines is None:
+            parts += _controls(message)
+        self._print(_indented(Group(*parts)))
 
     def _embed(self, embed: Json, without_description: bool, most_lines: int | None) -> RenderableType:
         parts: list[RenderableType] = []
@@ -91,7 +85,7 @@ class Transcript:
                 parts.append(Text("…", style=GREY))
         for field in embed.get("fields", []):
             parts += [Text(""), Text(field["name"], style="bold"), self._text(field["value"])]
-        if embed.get("footer", {}).get("text") and not without_description:
+        if embed.get("footer", {}).get("text") and not without_description and most_lines is None:
             parts.append(Text(embed["footer"]["text"], style=GREY))
         return Group(*parts)
 
@@ -127,14 +121,31 @@ class _Barred:
             yield Segment.line()
 
 
-def _controls(message: Message) -> Text:
-    """Menus and buttons as one row of labels."""
-    labels = [f"▾ {menu.get('placeholder') or 'choose'}" for menu in message.selects]
-    labels += [
-        " ".join(part for part in (button.emoji, button.label) if part) + ("" if button.url is None else " ↗")
+def _indented(thing: RenderableType) -> Padding:
+    return Padding(thing, (0, 0, 0, 2), expand=False)
+
+
+def _sight(message: Message, *, edited: bool) -> str:
+    """Who sees it, if not everybody."""
+    words = []
+    if message.channel.recipient is not None:
+        words.append(f"direct message to {message.channel.recipient.name}")
+    elif message.ephemeral and message.seen_by is not None:
+        words.append(f"only {message.seen_by.name} sees this")
+    if edited:
+        words.append("edited")
+    return "   " + ", ".join(words) if words else ""
+
+
+def _controls(message: Message) -> list[Text]:
+    """Menus and buttons as rows of labels."""
+    menus = [f"▾ {menu.get('placeholder') or 'choose'}" for menu in message.selects]
+    buttons = [
+        " ".join(part for part in (button.emoji, button.label, "↗" if button.url else "") if part)
         for button in message.buttons
+        if not button.disabled
     ]
-    return Text("   ").join(Text(f"[{label}]", style=GREY) for label in labels)
+    return [Text("   ").join(Text(f"[{label}]", style=GREY) for label in row) for row in (menus, buttons) if row]
 
 
 def _colour(embed: Json) -> str:

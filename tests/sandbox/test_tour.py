@@ -1,0 +1,81 @@
+"""The whole product on a tour, as `make demo` plays it: what it came to, what it printed, what it recorded."""
+
+import json
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_everybody_links_and_nothing_goes_wrong(tour):
+    assert tour.report["errors"] == []
+    assert tour.code == 0
+    assert tour.report["linked"] == tour.report["members"] >= 12
+
+
+def test_lists_differ_and_fit_their_owners(tour):
+    assert tour.report["mean_jaccard"] <= 0.2
+    assert tour.report["genre_hit_rate"] >= 0.8
+
+
+def test_everybody_gets_ten_tracks_with_a_reason_each(tour):
+    lists = tour.report["recommendations"]
+    assert len(lists) == tour.report["members"]
+    for lines in lists.values():
+        assert len({line["track_id"] for line in lines}) == 10
+        assert 1 <= sum(line["known"] for line in lines) <= 4
+        for line in lines:
+            assert line.keys() == {"track_id", "title", "artist", "match", "reason", "known"}
+            assert re.fullmatch(r"[0-9A-Za-z]{22}", line["track_id"])
+            assert all(line[part] for part in ("title", "artist", "reason"))
+            assert 0 <= line["match"] <= 1
+
+
+def test_the_report_has_numbers_where_numbers_stand(tour):
+    report = tour.report
+    assert report.keys() == {
+        "members",
+        "linked",
+        "training",
+        "recommendations",
+        "mean_jaccard",
+        "genre_hit_rate",
+        "reply_ms",
+        "errors",
+    }
+    assert report["training"]["seconds"] > 0
+    assert {"help", "link", "recommend", "status", "sync", "model retrain"} <= report["reply_ms"].keys()
+    for taken in report["reply_ms"].values():
+        assert 0 < taken["p50"] <= taken["p99"] <= taken["max"]
+
+
+def test_the_transcript_tells_the_visit(tour):
+    for heading in (
+        "Members link their Spotify accounts",
+        "Their tracks are collected",
+        "The admin trains the model",
+        "Everybody asks for ten tracks",
+        "Some say what they think, and ask again",
+        "What it came to",
+    ):
+        assert f"\n{heading} ─" in tour.output
+    for name in tour.report["recommendations"]:
+        assert f"\n{name}  /recommend" in tour.output
+    assert re.search(r" {2}▎ 10\. .+ · ", tour.output)
+    assert "Traceback" not in tour.output
+    assert " INFO " not in tour.output
+
+
+def test_the_recording_holds_every_far_end_and_no_token(tour):
+    assert {exchange["server"] for exchange in tour.exchanges} == {"discord", "spotify", "accounts", "reccobeats"}
+    keys = {"server", "method", "path", "query", "request", "status", "response"}
+    assert all(exchange.keys() == keys for exchange in tour.exchanges)
+    text = json.dumps(tour.exchanges)
+    # Every token, code, state and one-time link has 43 characters or more; nothing else runs on for so long.
+    assert not re.search(r"[\w-]{43,}", text)
+    assert not re.search(r"/link/(?!blanked)", text)
+    tokens = [exchange for exchange in tour.exchanges if exchange["path"] == "/api/token"]
+    assert len(tokens) == tour.report["linked"]
+    assert {exchange["response"]["access_token"] for exchange in tokens} == {"blanked"}
+    assert {type(exchange["response"]["expires_in"]) for exchange in tokens} == {int}
