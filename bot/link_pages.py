@@ -122,7 +122,6 @@ WORDS = {
         "You have linked another Spotify account",
         "The one that you chose now is a different one. Nothing was changed: the first is still linked.",
         "To change over, type /unlink first (that deletes what came from the old account), then /link.",
-        True,
     ),
     Outcome.REFUSED: Words(
         502,
@@ -135,7 +134,7 @@ WORDS = {
         404,
         "bad",
         "This link is not known here",
-        "It is not complete, is older than a day, or was never given out.",
+        "It is not complete, is older than a day, was never given out, or Continue was pressed again in another tab.",
         _FRESH,
     ),
 }

@@ -1,14 +1,16 @@
 """/link and /unlink as members see them: the whole bot between the sandbox's Discord and its Spotify."""
 
+import asyncio
 import re
 from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import select
 
-from bot.storage.schema import account, link_request
+from bot.storage.schema import account, interaction, link_request, listing
 from sandbox.browser import Browser
 from sandbox.discord_server import DiscordServer
+from sandbox.reccobeats_server import ReccoBeatsServer
 from sandbox.spotify_server import SpotifyServer
 from tests.bot.linking import walk
 from tests.bot.ports import free_port
@@ -41,7 +43,22 @@ async def browser():
         yield browser
 
 
-def settings(discord, spotify, folder):
+@pytest.fixture
+async def reccobeats():
+    async with ReccoBeatsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def music(spotify):
+    """Ada saved 60 tracks and has 10 of them in a playlist."""
+    album = spotify.catalogue.add_album("An album", [spotify.catalogue.add_artist("The Band")])
+    tracks = [spotify.catalogue.add_track(f"Song {number}", album) for number in range(60)]
+    spotify.users["ada"].save(tracks)
+    spotify.users["ada"].add_playlist("Some", tracks[:10])
+
+
+def settings(discord, spotify, folder, **changes):
     port = free_port()
     return settings_for(
         discord,
@@ -52,12 +69,13 @@ def settings(discord, spotify, folder):
         spotify_client_secret=spotify.client_secret,
         spotify_api_url=spotify.api_url,
         spotify_accounts_url=spotify.accounts_url,
+        **changes,
     )
 
 
 @asynccontextmanager
-async def house(discord, spotify, folder):
-    async with running(settings(discord, spotify, folder), discord) as app:
+async def house(discord, spotify, folder, **changes):
+    async with running(settings(discord, spotify, folder, **changes), discord) as app:
         yield app
 
 
@@ -107,6 +125,41 @@ async def test_from_the_command_to_the_edited_message_and_gone_again(discord, gu
             assert (await connection.execute(select(account))).all() == []
             assert (await connection.execute(select(link_request))).all() == []
         assert "nothing to delete" in (await ask(discord, ada, "unlink", guild)).content
+
+
+async def test_collected_then_unlinked(discord, guild, spotify, reccobeats, music, browser, tmp_path):
+    ada = member(discord, guild, "Ada")
+    async with house(discord, spotify, tmp_path, reccobeats_url=reccobeats.url) as app:
+        await ask(discord, ada, "link", guild)
+        (message,) = discord.dms(ada)
+        await walk(browser, link_in(message), "ada")
+        await becomes(discord, message, "60 tracks collected")
+        assert "/recommend" in message.content
+        reply = await ask(discord, ada, "unlink", guild)
+        assert "60 tracks, 70 interactions, 0 followed artists" in reply.content
+        async with app.database.read() as connection:
+            for table in (account, interaction, listing):
+                assert (await connection.execute(select(table))).all() == []
+
+
+async def test_a_sync_under_way_stores_nothing_after_unlink(
+    discord, guild, spotify, reccobeats, music, browser, tmp_path
+):
+    ada = member(discord, guild, "Ada")
+    async with house(discord, spotify, tmp_path, reccobeats_url=reccobeats.url) as app:
+        await ask(discord, ada, "link", guild)
+        (message,) = discord.dms(ada)
+        hold = spotify.hold("/me/tracks")
+        await walk(browser, link_in(message), "ada")
+        await hold.arrived.wait()
+        under_way = [task for task in asyncio.all_tasks() if task.get_name() == "sync"]
+        assert under_way
+        assert "unlinked" in (await ask(discord, ada, "unlink", guild)).content
+        hold.release()
+        await asyncio.wait_for(asyncio.gather(*under_way), 10)
+        async with app.database.read() as connection:
+            for table in (account, interaction, listing):
+                assert (await connection.execute(select(table))).all() == []
 
 
 async def test_closed_direct_messages(discord, guild, spotify, browser, tmp_path):
