@@ -89,19 +89,18 @@ class App:
         await model.open()
         stack.push_async_callback(model.close)
         feedback = FeedbackService(self.database, self.clock)
-        recommend = RecommendService(
-            self.database, self.models, ContentStore(self.database), feedback, has_spotify=settings.has_spotify
-        )
         features = FeaturesService(
             self.database, Chain([ReccoBeats(settings.reccobeats_url, self.http, self.clock)]), self.clock
         )
         link, syncs = self._open_spotify(stack, features)
+        status = StatusService(self.database, syncs)
+        recommend = RecommendService(self.database, self.models, ContentStore(self.database), feedback, status)
         self.client = Client(
             cogs=[
                 HelpCog(settings.has_spotify),
                 LinkCog(link, UnlinkService(self.database)),
                 SyncCog(syncs),
-                StatusCog(StatusService(self.database, syncs)),
+                StatusCog(status),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),
                 ModelCog(model, lambda: self.client, self.clock),

@@ -14,7 +14,8 @@ import discord
 from bot.replies.help import COLOUR
 from bot.replies.text import escaped, plain
 from bot.services.feedback import FEEDBACK_KINDS, Change, Given
-from bot.services.recommend import TOP, Basis, Line, NextStep, TrackList
+from bot.services.recommend import TOP, Basis, Line, TrackList
+from bot.services.status import Next
 from specrec.interactions import Kind
 
 MENU_ID = r"feedback:(?P<kind>liked|disliked|known):(?P<owner>\d+)"
@@ -30,17 +31,16 @@ _MENUS = {Kind.LIKED: ("👍", "I like …"), Kind.DISLIKED: ("👎", "Not for m
 _GIVEN = {Kind.LIKED: "You like", Kind.DISLIKED: "Not for you:", Kind.KNOWN: "You know"}
 _TAKEN_BACK = {Kind.LIKED: "liked", Kind.DISLIKED: "not for you", Kind.KNOWN: "known"}
 
-_NEXT_STEPS = {
-    NextStep.LINK: "I know nothing of your taste yet. Type `/link` to connect your Spotify account.",
-    NextStep.NO_SPOTIFY: "I know nothing of your taste yet, and this host has no Spotify connection.",
-    NextStep.WAIT: "I am still reading your Spotify library. Type `/recommend` again in a minute; `/status` shows how "
-    "far I am.",
-    NextStep.RECONNECT: "I have no tracks of yours, and Spotify no longer accepts your link. Type `/link` to connect "
-    "again.",
-    NextStep.SYNC_AGAIN: "I have no tracks of yours, because the last sync did not complete. `/status` says why, "
-    "`/sync` tries again.",
-    NextStep.LISTEN: "Your Spotify account is linked, but I found no tracks there. Save some or make a playlist, then "
-    "type `/sync`.",
+_NEXT = {
+    Next.LINK: "I know nothing of your taste yet. Type `/link` to connect your Spotify account.",
+    Next.WAIT: "I am still reading your Spotify library. Type `/recommend` again in a minute; `/status` shows how far "
+    "I am.",
+    Next.RECONNECT: "I have no tracks of yours, and Spotify no longer accepts your link. `/link` connects it again.",
+    Next.SYNC: "I have no tracks of yours yet. `/sync` collects them now; `/status` says whether the last time stopped "
+    "early.",
+    Next.LISTEN: "Your Spotify account is linked, but I found no tracks there. Save some or make a playlist, then type "
+    "`/sync`.",
+    Next.RECOMMEND: "I know nothing of your taste yet.",
 }
 _FEW = {
     "mix": "There are no more tracks to choose from yet (at most two by one artist).",
@@ -189,9 +189,10 @@ def _line(line: Line) -> str:
 
 
 def _opening(tracks: TrackList) -> str:
-    if tracks.next_step is not None:
-        rest = " Or tell me below which of these tracks you like or know, and ask again." if tracks.lines else ""
-        return _NEXT_STEPS[tracks.next_step] + rest
+    if tracks.next is not None:
+        if not tracks.lines:
+            return _NEXT[tracks.next]
+        return f"{_NEXT[tracks.next]} You can also tell me below which of these tracks you like, and ask again."
     if len(tracks.lines) >= TOP:
         return ""
     if not tracks.lines and tracks.basis is Basis.TASTE and not tracks.heard:

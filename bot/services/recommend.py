@@ -9,10 +9,10 @@ from typing import Protocol
 
 from bot.services.content import ContentStore, library_track
 from bot.services.feedback import FeedbackService, Given
+from bot.services.status import Next, StatusService
 from bot.storage.catalogue import TrackRow, popular, tracks_by_id
 from bot.storage.database import Database
 from bot.storage.history import HistoryRow, history_of
-from bot.storage.standing import Standing, standings
 from specrec.interactions import KIND_WEIGHTS, Kind
 from specrec.serving import HistoryItem, ListKind, Recommendation, Recommender
 
@@ -34,17 +34,6 @@ class Basis(StrEnum):
     START = "start"  # nothing is known of the member's taste: what many members have, to like or dislike
 
 
-class NextStep(StrEnum):
-    """What a member without any taste on record can do about it."""
-
-    LINK = "link"
-    NO_SPOTIFY = "no_spotify"  # this host cannot link: only feedback is left
-    WAIT = "wait"  # the first sync is under way
-    RECONNECT = "reconnect"
-    SYNC_AGAIN = "sync_again"  # the last sync did not complete
-    LISTEN = "listen"  # linked and read to the end, and nothing was there
-
-
 @dataclass(frozen=True, slots=True)
 class Line:
     """`match` is 0-1, None where nothing is known of the member; `reason` is plain text, "" when there is none."""
@@ -61,7 +50,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class TrackList:
-    """What /recommend shows: at most ten lines. `next_step` is set when there is no taste to go by."""
+    """What /recommend shows: at most ten lines. `next` is set when there is no taste to go by."""
 
     lines: tuple[Line, ...]
     kind: ListKind
@@ -69,18 +58,23 @@ class TrackList:
     given: dict[str, Given]
     history: int  # tracks on record …
     heard: int  # … and of how many it is known how they sound
-    next_step: NextStep | None = None
+    next: Next | None = None
 
 
 class RecommendService:
     def __init__(
-        self, database: Database, models: Models, content: ContentStore, feedback: FeedbackService, has_spotify: bool
+        self,
+        database: Database,
+        models: Models,
+        content: ContentStore,
+        feedback: FeedbackService,
+        status: StatusService,
     ) -> None:
         self._database = database
         self._models = models
         self._content = content
         self._feedback = feedback
-        self._has_spotify = has_spotify
+        self._status = status
 
     async def recommend(self, discord_id: str, kind: ListKind = "mix") -> TrackList:
         """The list of whoever asks, also of somebody never seen before. A like of a second ago counts."""
@@ -108,7 +102,6 @@ class RecommendService:
         """Something to like or dislike: what most members have, one track an artist, without what was rated."""
         rated = {row.track_id for row in history}
         async with self._database.read() as connection:
-            accounts = await standings(connection, discord_id)
             track_ids = [track_id for track_id in await popular(connection, POPULAR) if track_id not in rated]
             rows = await tracks_by_id(connection, track_ids)
         lines: list[Line] = []
@@ -118,8 +111,8 @@ class RecommendService:
                 artists.update(row.artists)
                 place = len(lines) + 1
                 lines.append(Line(place, row.track_id, row.title, row.artists, row.spotify_id, None, False, ""))
-        step = next_step(accounts, self._has_spotify)
-        return await self._list(discord_id, lines, kind, Basis.START, history, step=step)
+        status = await self._status.status(discord_id)
+        return await self._list(discord_id, lines, kind, Basis.START, history, following=status.next)
 
     async def _list(
         self,
@@ -130,25 +123,11 @@ class RecommendService:
         history: list[HistoryRow],
         *,
         silent: int = 0,
-        step: NextStep | None = None,
+        following: Next | None = None,
     ) -> TrackList:
         given = await self._feedback.given(discord_id, [line.track_id for line in lines])
         size = len({row.track_id for row in history})
-        return TrackList(tuple(lines), kind, basis, given, size, size - silent, step)
-
-
-def next_step(accounts: Sequence[Standing], has_spotify: bool) -> NextStep:
-    """Of several accounts the one that can help soonest decides."""
-    if not accounts:
-        return NextStep.LINK if has_spotify else NextStep.NO_SPOTIFY
-    working = [one for one in accounts if one.status == "linked"]
-    if not working:
-        return NextStep.RECONNECT
-    if any(one.last_synced_at is None and one.sync_note is None for one in working):
-        return NextStep.WAIT
-    if any(one.sync_note is not None for one in working):
-        return NextStep.SYNC_AGAIN
-    return NextStep.LISTEN
+        return TrackList(tuple(lines), kind, basis, given, size, size - silent, following)
 
 
 def _recommend(

@@ -8,7 +8,9 @@ from sqlalchemy import delete, insert, select
 
 from bot.services.content import LOOK_AGAIN_SECONDS, ContentStore
 from bot.services.feedback import FeedbackService
-from bot.services.recommend import Basis, NextStep, RecommendService
+from bot.services.progress import Progress
+from bot.services.recommend import Basis, RecommendService
+from bot.services.status import Next, StatusService
 from bot.storage.history import history_of
 from bot.storage.schema import account, audio_features, interaction, listing, member, track
 from specrec.interactions import Kind
@@ -21,6 +23,19 @@ ADA, BEN, CLEO = "1001", "1002", "1003"
 class NoModel:
     async def live(self):
         return None
+
+
+class Syncs:
+    """Whether a sync of anybody is under way."""
+
+    def __init__(self, running=False):
+        self._running = running
+
+    def under_way(self, account_id):
+        return Progress() if self._running else None
+
+
+IDLE = Syncs()
 
 
 class FixedModel:
@@ -57,9 +72,9 @@ def feedback(database):
 
 @pytest.fixture
 def make(database, feedback):
-    def service(models=None, has_spotify=True, seconds=lambda: 0.0):
+    def service(models=None, syncs=IDLE, seconds=lambda: 0.0):
         return RecommendService(
-            database, models or NoModel(), ContentStore(database, seconds), feedback, has_spotify=has_spotify
+            database, models or NoModel(), ContentStore(database, seconds), feedback, StatusService(database, syncs)
         )
 
     return service
@@ -183,7 +198,7 @@ async def test_tracks_without_known_features_give_no_list_yet(make, database, ke
     async with database.write() as connection:
         await connection.execute(delete(audio_features))
     tracks = await make().recommend(ADA)
-    assert (tracks.lines, tracks.basis, tracks.next_step) == ((), Basis.TASTE, None)
+    assert (tracks.lines, tracks.basis, tracks.next) == ((), Basis.TASTE, None)
     assert (tracks.history, tracks.heard) == (3, 0)
 
 
@@ -191,7 +206,7 @@ async def test_a_newcomer_gets_what_most_members_have_one_track_an_artist(make, 
     await give(database, BEN, [*keys["doom"][4:8], *keys["disco"]])
     await give(database, CLEO, keys["doom"][5:6])
     tracks = await make().recommend(ADA)
-    assert (tracks.basis, tracks.next_step) == (Basis.START, NextStep.LINK)
+    assert (tracks.basis, tracks.next) == (Basis.START, Next.LINK)
     assert tracks.lines[0].track_id == keys["doom"][5]
     artists = [line.artists for line in tracks.lines]
     assert len(artists) == len(set(artists)) == 10
@@ -209,27 +224,27 @@ async def test_a_newcomer_is_not_asked_twice_about_the_same_track(make, database
 
 
 @pytest.mark.parametrize(
-    ("linked", "step"),
+    ("linked", "running", "step"),
     [
-        (None, NextStep.LINK),
-        ({"status": "linked"}, NextStep.WAIT),
-        ({"status": "linked", "last_synced_at": NOW}, NextStep.LISTEN),
-        ({"status": "linked", "sync_note": "Spotify did not answer."}, NextStep.SYNC_AGAIN),
-        ({"status": "needs_reconnect", "last_synced_at": NOW}, NextStep.RECONNECT),
+        (None, False, Next.LINK),
+        ({"status": "linked"}, True, Next.WAIT),
+        ({"status": "linked"}, False, Next.SYNC),
+        ({"status": "linked", "last_synced_at": NOW}, False, Next.LISTEN),
+        ({"status": "needs_reconnect", "last_synced_at": NOW}, False, Next.RECONNECT),
     ],
 )
-async def test_without_tracks_the_next_step_depends_on_the_link(make, database, linked, step):
+async def test_without_tracks_the_next_depends_on_the_link(make, database, linked, running, step):
     if linked:
         async with database.write() as connection:
             await connection.execute(insert(member), [{"id": 1, "discord_id": ADA, "created_at": NOW}])
             row = {"member_id": 1, "source": "spotify", "external_id": "x", "user_id": "x"}
             await connection.execute(insert(account), [row | {"authorised_at": NOW, "linked_at": NOW} | linked])
-    tracks = await make().recommend(ADA)
-    assert (tracks.lines, tracks.next_step) == ((), step)
+    tracks = await make(syncs=Syncs(running)).recommend(ADA)
+    assert (tracks.lines, tracks.next) == ((), step)
 
 
 async def test_a_host_without_spotify_sends_nobody_to_link(make):
-    assert (await make(has_spotify=False).recommend(ADA)).next_step is NextStep.NO_SPOTIFY
+    assert (await make(syncs=None).recommend(ADA)).next is Next.RECOMMEND
 
 
 async def test_a_history_sums_the_listings_and_keeps_the_latest_date(database, keys):

@@ -9,8 +9,9 @@ import pytest
 from bot.clock import utc_now
 from bot.services.content import ContentStore
 from bot.services.feedback import FeedbackService
-from bot.services.recommend import Basis, NextStep, RecommendService
+from bot.services.recommend import Basis, RecommendService
 from bot.services.snapshot import write_snapshot
+from bot.services.status import Next, StatusService
 from bot.sources import Source
 from bot.storage.database import Database
 from bot.storage.migrate import migrate
@@ -63,7 +64,8 @@ async def world(trained, tmp_path):
     shutil.copy(path, tmp_path / "specrec.db")
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/specrec.db")
     feedback = FeedbackService(database, lambda: NOW)
-    yield database, keys, RecommendService(database, Live(model), ContentStore(database), feedback, True), feedback
+    status = StatusService(database, None)
+    yield database, keys, RecommendService(database, Live(model), ContentStore(database), feedback, status), feedback
     await database.close()
 
 
@@ -107,7 +109,7 @@ async def test_somebody_who_only_likes_gets_a_list_from_the_model(world):
     _, _, service, feedback = world
     somebody = "3001"
     first = await service.recommend(somebody)
-    assert (first.basis, first.next_step) == (Basis.START, NextStep.LINK)
+    assert (first.basis, first.next) == (Basis.START, Next.RECOMMEND)
     liked = [line.track_id for line in first.lines if line.title.startswith("doom")]
     for track_id in liked:
         await feedback.toggle(somebody, track_id, "liked")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from bot.replies.recommend import given_before, list_reply, shared_list
 from bot.replies.text import escaped, plain
 from bot.services.feedback import FEEDBACK_KINDS
-from bot.services.recommend import Basis, Line, NextStep, TrackList
+from bot.services.recommend import Basis, Line, TrackList
+from bot.services.status import Next
 from sandbox.discord.body import check_body
 from specrec.interactions import Kind
 
@@ -57,8 +58,8 @@ def check(embed, view):
 @given(nasty, nasty, nasty, st.lists(some_given, min_size=10, max_size=10), st.sampled_from(list(Basis)))
 def test_ten_lines_fit_whatever_they_are_called(title, artist, reason, feedback, basis):
     given_ = {str(10**18 + rank): kinds for rank, kinds in enumerate(feedback, 1)}
-    step = NextStep.WAIT if basis is Basis.START else None
-    tracks = track_list(title, artist, reason, given=given_, basis=basis, next_step=step)
+    step = Next.WAIT if basis is Basis.START else None
+    tracks = track_list(title, artist, reason, given=given_, basis=basis, next=step)
     shown = list_reply(tracks, OWNER)
     check(shown.embed, shown.view)
     check(shared_list(shown.embed, title), discord.ui.View())
@@ -130,12 +131,13 @@ def test_the_taste_profile_says_that_it_is_one():
     assert "taste profile" not in list_reply(track_list(), OWNER).embed.footer.text
 
 
-@pytest.mark.parametrize("step", list(NextStep))
+@pytest.mark.parametrize("step", list(Next))
 @pytest.mark.parametrize("lines", [0, 10])
 def test_a_first_list_says_what_to_do_next_and_cannot_be_shared(step, lines):
-    shown = list_reply(track_list(lines=lines, basis=Basis.START, next_step=step), OWNER)
+    shown = list_reply(track_list(lines=lines, basis=Basis.START, next=step), OWNER)
     check(shown.embed, shown.view)
-    assert len(shown.embed.description.split("\n")[0]) > 40
+    assert ("tell me below" in shown.embed.description) is (lines > 0)
+    assert "**1.**" in shown.embed.description or not lines
     assert not [item for item in shown.view.children if "share" in item.custom_id]
     assert len(shown.view.children) == (3 if lines else 0)
 
