@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.schema import artist, audio_features, interaction, track, track_artist
+from bot.storage.schema import artist, audio_features, interaction, track, track_alias, track_artist
 
 CHUNK = 500  # rows at a time: between chunks the event loop serves others
 IDS = 5000  # in one condition: databases take 32,766 parameters
@@ -72,9 +72,15 @@ async def tracks_by_id(connection: AsyncConnection, track_ids: Sequence[str]) ->
 
 
 async def popular(connection: AsyncConnection, limit: int) -> list[str]:
-    """Keys of the tracks that most members have, ties in the order of the keys."""
+    """Keys of the tracks that most members have and do not dislike, ties in the order of the keys. Local files are
+    left out: nobody else could play them, and their names come from a member's own disk."""
     members = func.count(interaction.c.member_id.distinct()).desc()
-    query = select(interaction.c.track_id).group_by(interaction.c.track_id)
+    local = select(track_alias.c.track_id).where(track_alias.c.scheme == "local")
+    query = (
+        select(interaction.c.track_id)
+        .where(interaction.c.kind != "disliked", interaction.c.track_id.not_in(local))
+        .group_by(interaction.c.track_id)
+    )
     keys = await connection.scalars(query.order_by(members, interaction.c.track_id).limit(limit))
     return [str(key) for key in keys]
 

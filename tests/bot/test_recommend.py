@@ -12,7 +12,7 @@ from bot.services.progress import Progress
 from bot.services.recommend import Basis, RecommendService
 from bot.services.status import Next, StatusService
 from bot.storage.history import history_of
-from bot.storage.schema import account, audio_features, interaction, listing, member, track
+from bot.storage.schema import account, audio_features, interaction, listing, member, track, track_alias
 from specrec.interactions import Kind
 from specrec.serving import Recommendation
 from tests.bot.shelf import NOW, give, stock
@@ -211,6 +211,16 @@ async def test_a_newcomer_gets_what_most_members_have_one_track_an_artist(make, 
     artists = [line.artists for line in tracks.lines]
     assert len(artists) == len(set(artists)) == 10
     assert {line.match for line in tracks.lines} == {None}
+
+
+async def test_a_first_list_has_neither_local_files_nor_what_is_disliked(make, database, keys):
+    await give(database, BEN, [keys["doom"][0], *keys["disco"][:2]])
+    await give(database, CLEO, keys["doom"][4:5], "disliked")
+    async with database.write() as connection:
+        row = {"scheme": "local", "value": "a tape of mine", "track_id": int(keys["disco"][0])}
+        await connection.execute(insert(track_alias), [row])
+    tracks = await make().recommend(ADA)
+    assert [line.track_id for line in tracks.lines] == [keys["doom"][0], keys["disco"][1]]
 
 
 async def test_a_newcomer_is_not_asked_twice_about_the_same_track(make, database, feedback, keys):
