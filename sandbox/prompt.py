@@ -29,6 +29,7 @@ from sandbox.typed import (
 )
 
 PATIENCE_SECONDS = 30.0
+FOREVER_SECONDS = 1e6
 
 HOW_TO = """\
 /as NAME               type as somebody else; /who lists everybody
@@ -95,7 +96,8 @@ class Prompt:
 
     async def _watch(self) -> None:
         while True:
-            for message in await self._news.wait(60):
+            # Looked up each time: somebody else's news after /as.
+            for message in await self._stage.discord.wait_until(lambda: self._news.take(), FOREVER_SECONDS):
                 self._transcript.reply(message)
 
     async def _do(self, action: Action, line: str) -> None:

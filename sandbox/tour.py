@@ -20,9 +20,7 @@ SYNC_SECONDS = 120.0
 TRAINING_SECONDS = 300.0
 TOP, LEAST_NEW = 10, 6
 IN_FULL = 2
-"""So many members' lists are printed whole."""
-SHORT = 6
-"""Lines of the others' lists that are printed: three tracks."""
+"""So many members' lists are printed with the reasons."""
 
 
 class TourFailed(Exception):  # noqa: N818 - says what
@@ -112,9 +110,7 @@ class Tour:
         self.transcript.heading("Everybody asks for ten tracks")
         for number, user in enumerate(self._users):
             try:
-                message = await self._ask(user, "recommend", most_lines=None if number < IN_FULL else SHORT)
-                lines = ten_lines(message)
-                self._check_list(user, lines)
+                message, lines = await self._list(user, in_full=number < IN_FULL)
                 self.lists[user.name], self.replies[user.name] = lines, message
             except EXPECTED_FAILURES as failure:
                 self.note_error(f"{user.name} got no recommendations: {failure}")
@@ -141,11 +137,27 @@ class Tour:
     def _users(self) -> list[User]:
         return list(self.stage.users.values())
 
-    async def _ask(self, user: User, name: str, most_lines: int | None = None) -> Message:
+    async def _type(self, user: User, name: str) -> Message:
         self.transcript.typed(user.name, f"/{name}")
-        message = await (await self.stage.command(user, name)).interaction.reply()
-        self.transcript.reply(message, most_lines)
-        return message
+        return await (await self.stage.command(user, name)).interaction.reply()
+
+    async def _ask(self, user: User, name: str) -> None:
+        self.transcript.reply(await self._type(user, name))
+
+    async def _list(self, user: User, *, in_full: bool = False) -> tuple[Message, Sequence[RecommendedLine]]:
+        """/recommend, and what stands in the reply."""
+        message = await self._type(user, "recommend")
+        lines = ten_lines(message)
+        if in_full:
+            self.transcript.reply(message)
+        else:
+            self.transcript.ten_in_short(message, lines)
+        known = sum(line.known for line in lines)
+        if len(lines) != TOP or not known or len(lines) - known < LEAST_NEW:
+            self.note_error(f"{user.name} got {len(lines)} tracks, {known} of them known")
+        if len({line.track_id for line in lines}) != len(lines):
+            self.note_error(f"{user.name} got a track twice")
+        return message, lines
 
     def _show_linking(self, user: User, linked: Linked, in_full: bool) -> None:
         transcript = self.transcript
@@ -179,15 +191,6 @@ class Tour:
             return self.note_error(f"{user.name}'s sync: {plain(reply.text)}")
         self.transcript.note(f"{user.name}: /sync – {plain(reply.embeds[0]['description'])}")
 
-    def _check_list(self, user: User, lines: Sequence[RecommendedLine]) -> None:
-        known = sum(line.known for line in lines)
-        if len(lines) != TOP or not known or len(lines) - known < LEAST_NEW:
-            self.note_error(
-                f"{user.name} got {len(lines)} tracks, {known} of them known: not ten with at least one known"
-            )
-        if len({line.track_id for line in lines}) != len(lines):
-            self.note_error(f"{user.name} got a track twice")
-
     async def _give(self, user: User, verb: str, number: int) -> None:
         message = self.replies[user.name]
         line = self.lists[user.name][number - 1]
@@ -201,11 +204,13 @@ class Tour:
         news = News(self.stage.discord, user)
         await (await press(self.stage.discord, user, message, label)).reply()
         for changed in news.take():
-            self.transcript.reply(changed, None if changed is message else SHORT)
+            if changed is message:
+                self.transcript.reply(changed)
+            else:
+                self.transcript.ten_in_short(changed, ten_lines(changed))
 
     async def _again(self, user: User, disliked: RecommendedLine | None = None) -> None:
-        lines = ten_lines(await self._ask(user, "recommend", most_lines=SHORT))
-        self._check_list(user, lines)
+        _, lines = await self._list(user)
         if disliked is not None and disliked.track_id in {line.track_id for line in lines}:
             self.note_error(f"{user.name} got {disliked.title!r} again after disliking it")
 

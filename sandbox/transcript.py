@@ -1,6 +1,6 @@
 """What happens in the sandbox's Discord, for reading in a terminal: who typed what, and what the bot replied."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +9,12 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.segment import Segment
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 
 from sandbox.discord.message import Message
 from sandbox.markdown import spans
+from sandbox.ten_lines import RecommendedLine
 
 WIDEST = 110
 GREY = "grey50"
@@ -52,10 +54,9 @@ class Transcript:
         self._print("")
         self._print(Text.assemble((name, _ACCENT), "  ", text, (f"   {where}", GREY)))
 
-    def reply(self, message: Message, most_lines: int | None = None, *, content: str | None = None) -> None:
+    def reply(self, message: Message, *, content: str | None = None) -> None:
         """A message of the bot. Of an edited one only what is new: not the same embed's text once more.
 
-        :param most_lines: of the embed's text; None: all.
         :param content: the message's text as it was, where it has changed since.
         """
         description = "".join(embed.get("description", "") for embed in message.embeds)
@@ -64,28 +65,37 @@ class Transcript:
         if before is not None and not message.embeds:
             return self._print(_indented(self._text("   ".join(text.split("\n", 1)) if text.count("\n") < 2 else text)))
         same = bool(description) and before == description
-        self._print(Text.assemble((message.author.name, "bold green"), (_sight(message, edited=same), GREY)))
+        self._author(message, edited=same)
         parts: list[RenderableType] = [self._text(text)] if text else []
-        parts += [_Barred(self._embed(embed, same, most_lines), _colour(embed)) for embed in message.embeds]
+        parts += [_Barred(self._embed(embed, same), _colour(embed)) for embed in message.embeds]
         parts += [Text(f"📎 {attachment.filename}") for attachment in message.attachments]
-        if most_lines is None:
-            parts += _controls(message)
-        self._print(_indented(Group(*parts)))
+        self._print(_indented(Group(*parts, *_controls(message))))
 
-    def _embed(self, embed: Json, without_description: bool, most_lines: int | None) -> RenderableType:
+    def ten_in_short(self, message: Message, lines: Sequence[RecommendedLine]) -> None:
+        """A list of recommendations without the reasons: one line each."""
+        self._author(message)
+        rows = Table.grid(padding=(0, 2, 0, 0))
+        rows.add_column(justify="right")
+        for line in lines:
+            known = Text("known" if line.known else "", style=GREY)
+            rows.add_row(str(line.rank), f"{line.title} · {line.artist}", f"{line.match:.0%}", known)
+        embed = message.embeds[0]
+        self._print(_indented(_Barred(Group(Text(embed["title"], style="bold"), rows), _colour(embed))))
+
+    def _author(self, message: Message, *, edited: bool = False) -> None:
+        self._print(Text.assemble((message.author.name, "bold green"), (_sight(message, edited=edited), GREY)))
+
+    def _embed(self, embed: Json, without_description: bool) -> RenderableType:
         parts: list[RenderableType] = []
         if "author" in embed:
             parts.append(Text(embed["author"]["name"], style="bold"))
         if "title" in embed:
             parts.append(Text(embed["title"], style="bold"))
         if "description" in embed and not without_description:
-            lines = embed["description"].split("\n")
-            parts.append(self._text("\n".join(lines[:most_lines])))
-            if most_lines is not None and len(lines) > most_lines:
-                parts.append(Text("…", style=GREY))
+            parts.append(self._text(embed["description"]))
         for field in embed.get("fields", []):
             parts += [Text(""), Text(field["name"], style="bold"), self._text(field["value"])]
-        if embed.get("footer", {}).get("text") and not without_description and most_lines is None:
+        if embed.get("footer", {}).get("text") and not without_description:
             parts.append(Text(embed["footer"]["text"], style=GREY))
         return Group(*parts)
 
