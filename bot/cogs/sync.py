@@ -32,3 +32,6 @@ class SyncCog(commands.Cog):
             if page != shown:  # an edit that changes nothing would only use up the rate limit
                 shown = page
                 await interaction.edit_original_response(embed=page)
+        if not run.is_over:
+            page = sync_page(run.progress, joined=not is_new, left_alone=True)
+            await interaction.edit_original_response(embed=page)

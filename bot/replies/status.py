@@ -8,7 +8,7 @@ from bot.services.status import Next, Status
 from bot.sources import Source
 from specrec.interactions import Kind
 
-_KINDS = {
+_KINDS: dict[str, str] = {
     Kind.PLAYLIST: "in playlists",
     Kind.SAVED: "saved",
     Kind.RECENTLY_PLAYED: "recently played",
@@ -19,7 +19,7 @@ _KINDS = {
     Kind.DISLIKED: "disliked",
     Kind.KNOWN: "marked as known",
 }
-_SOURCES = {Source.SPOTIFY: "From Spotify", Source.DISCORD: "From the buttons under your lists"}
+_SOURCES: dict[str, str] = {Source.SPOTIFY: "From Spotify", Source.DISCORD: "From the buttons under your lists"}
 _NEXT = {
     Next.LINK: "`/link` connects your Spotify account.",
     Next.RECONNECT: "`/link` connects Spotify again; everything collected so far is kept.",
@@ -39,7 +39,7 @@ def status_page(status: Status) -> discord.Embed:
             for holding in status.holdings
             if holding.source == source
         ]
-        embed.add_field(name=_SOURCES.get(Source(source), f"From {source}"), value="\n".join(held), inline=False)
+        embed.add_field(name=_SOURCES.get(source, f"From {source}"), value="\n".join(held), inline=False)
     if status.tracks:
         share = status.with_features / status.tracks
         embed.add_field(
@@ -75,5 +75,5 @@ def _spotify(status: Status) -> str:
 
 
 def _held(kind: str, tracks: int, listings: int) -> str:
-    line = f"{counted(tracks, 'track')} {_KINDS.get(Kind(kind), kind)}"
+    line = f"{counted(tracks, 'track')} {_KINDS.get(kind, kind)}"
     return f"{line} ({listings:,})" if kind == Kind.PLAYLIST and listings > 1 else line

@@ -15,13 +15,16 @@ _SKIPPED = {
 }
 
 
-def sync_page(progress: Progress, *, joined: bool = False) -> discord.Embed:
-    """`joined`: the sync was under way already when the command came."""
+def sync_page(progress: Progress, *, joined: bool = False, left_alone: bool = False) -> discord.Embed:
+    """`joined`: the sync was under way already when the command came. `left_alone`: it goes on, but this message can no
+    longer be edited."""
     embed = discord.Embed(title=_title(progress, joined), description=_description(progress), colour=COLOUR)
     if counts := _counts(progress):
         embed.add_field(name="So far" if not progress.stage.is_last else "This time", value=counts, inline=False)
     if skipped := _skipped(progress):
         embed.add_field(name="Left out", value=skipped, inline=False)
+    if left_alone:
+        embed.add_field(name="Next", value="This takes a while; `/status` shows how far it is.", inline=False)
     if progress.stage is Stage.COMPLETE:
         following = (
             "`/recommend` gives you ten tracks of your own."

@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -57,6 +57,9 @@ class Place:
     @property
     def is_whole(self) -> bool:
         return self.steady and self.total is not None and self.offset >= self.total
+
+
+_PLACE = {one.name for one in fields(Place)}
 
 
 class Collector:
@@ -354,8 +357,8 @@ class Collector:
 
 
 def _place(listing: Listing) -> Place | None:
-    """None: no reading is under way."""
-    if listing.cursor is None or listing.reading_since is None:
+    """None: no reading is under way, or one of another version of this bot, which begins anew."""
+    if listing.cursor is None or listing.reading_since is None or set(listing.cursor) != _PLACE:
         return None
     return Place(**listing.cursor)
 

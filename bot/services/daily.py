@@ -44,7 +44,7 @@ class Daily:
         self._clock = clock
         self._sync_interval = sync_interval
         self._look_every_s = look_every_s
-        self._features_due: datetime | None = None
+        self._features_due = clock()
         self._prune_due = clock() + PRUNE_EVERY  # the start did it just now
         self._task: asyncio.Task[None] | None = None
 
@@ -61,16 +61,20 @@ class Daily:
         if self._syncs is not None:
             await self._sync_all(self._syncs)
         now = self._clock()
-        if self._features_due is None or now >= self._features_due:
+        if self._features_are_due(now):
+            self._features_due = now + FEATURES_EVERY
             try:
                 await self._features.look_up(None)
-                self._features_due = now + FEATURES_EVERY
             except AudioFeaturesError as error:
                 log.info("audio features later: %s", error)
-                self._features_due = now + FEATURES_RETRY
         if now >= self._prune_due:
             await prune_backups(self._database, self._clock)
             self._prune_due = now + PRUNE_EVERY
+
+    def _features_are_due(self, now: datetime) -> bool:
+        """At the start, once a day, and some time after a source did not answer, here or in a sync."""
+        failed_at = self._features.failed_at
+        return now >= self._features_due or (failed_at is not None and now >= failed_at + FEATURES_RETRY)
 
     async def _sync_all(self, syncs: SyncService) -> None:
         """Each due account once. A sync never raises here: it keeps its reason with the account."""

@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.audio_features.base import Wanted
 from bot.audio_features.chain import Chain
 from bot.clock import Clock
+from bot.errors import AudioFeaturesError
 from bot.services.progress import Progress
 from bot.storage.audio_features import missing_features, store_features
 from bot.storage.database import Database
@@ -19,11 +20,21 @@ class FeaturesService:
         self._database = database
         self._chain = chain
         self._clock = clock
+        self.failed_at: datetime | None = None  # when a source last did not answer; None once all was looked up
         self._one_at_a_time = asyncio.Lock()  # members share tracks: nothing is asked twice
 
     async def look_up(self, member_id: int | None, progress: Progress | None = None) -> None:
         """Everything that this member's tracks lack; None: everybody's. Raises `AudioFeaturesError` when a source does
         not answer; what was found until then is stored."""
+        try:
+            await self._look_up(member_id, progress)
+        except AudioFeaturesError:
+            self.failed_at = self._clock()
+            raise
+        if member_id is None:
+            self.failed_at = None
+
+    async def _look_up(self, member_id: int | None, progress: Progress | None) -> None:
         while True:
             async with self._one_at_a_time:
                 async with self._database.read() as connection:

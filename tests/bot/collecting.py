@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -66,27 +67,7 @@ class Desk:
         return tracks
 
     async def link(self, user: SpotifyUser, discord_id: str | None = None) -> int:
-        """As the linking pages leave it."""
-        answer = self.spotify.accounts.issue(user)
-        vault = Vault([OLD_KEY])
-        now = self.clock()
-        async with self.database.write() as connection:
-            member_id = await ensure_member(connection, discord_id or user.id, now)
-            return await put_account(
-                connection,
-                member_id,
-                Source.SPOTIFY,
-                external_id=user.account_id,
-                user_id=user.id,
-                display_name=user.display_name,
-                tokens=fresh_tokens(
-                    vault.seal(str(answer["access_token"])),
-                    vault.seal(str(answer["refresh_token"])),
-                    now.replace(year=now.year + 1),
-                ),
-                scope="",
-                now=now,
-            )
+        return await link_account(self.database, self.spotify, user, discord_id or user.id, OLD_KEY, self.clock())
 
     async def unlink(self, discord_id: str) -> None:
         async with self.database.write() as connection:
@@ -132,6 +113,29 @@ class Desk:
     async def listing(self, key: str) -> Any:
         (row,) = await self.rows(select(listing).where(listing.c.key == key))
         return row
+
+
+async def link_account(
+    database: Database, spotify: SpotifyServer, user: SpotifyUser, discord_id: str, key: str, now: datetime
+) -> int:
+    """As the linking pages leave it: the account, with its tokens sealed."""
+    answer, vault = spotify.accounts.issue(user), Vault([key])
+    async with database.write() as connection:
+        return await put_account(
+            connection,
+            await ensure_member(connection, discord_id, now),
+            Source.SPOTIFY,
+            external_id=user.account_id,
+            user_id=user.id,
+            display_name=user.display_name,
+            tokens=fresh_tokens(
+                vault.seal(str(answer["access_token"])),
+                vault.seal(str(answer["refresh_token"])),
+                now + timedelta(days=365),
+            ),
+            scope="",
+            now=now,
+        )
 
 
 @asynccontextmanager

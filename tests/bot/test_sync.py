@@ -10,7 +10,7 @@ from sqlalchemy import select
 from bot.errors import NeedsReconnectError, NotLinkedError
 from bot.services.daily import Daily
 from bot.services.progress import Stage
-from bot.storage.schema import account, interaction, listing
+from bot.storage.schema import account, audio_features, interaction, listing
 from tests.bot.collecting import collecting
 
 
@@ -287,6 +287,24 @@ async def test_daily_goes_on_with_what_a_restart_stopped(desk):
     desk.spotify.clear_faults()
     await daily(desk).tick()
     assert len(await desk.known("saved")) == 120
+
+
+async def test_daily_asks_again_for_features_that_a_sync_did_not_get(desk):
+    await linked(desk, saved=3)
+    task = daily(desk)
+    fault = desk.reccobeats.fail_next("*", 500, times=None)
+    await task.tick()
+    assert await desk.rows(select(audio_features)) == []
+    fault.clear()
+    await task.tick()
+    assert fault.hits == 3
+    desk.clock.turn(minutes=30)
+    await task.tick()
+    assert len(await desk.rows(select(audio_features))) == 3
+    desk.reccobeats.requests.clear()
+    desk.clock.turn(minutes=30)
+    await task.tick()
+    assert desk.reccobeats.requests == []
 
 
 async def test_the_daily_task_begins_and_ends(desk):
