@@ -1,7 +1,8 @@
 """The engine behind DATABASE_URL: transactions, and the two or three things in which databases differ."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ class Database:
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = _sqlite_engine(url) if self.is_sqlite else create_async_engine(url, pool_pre_ping=True)
+        # SQLite's own waiting is a lottery: in a busy hour a command could lose against ten syncs for seconds.
+        self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
     @property
     def path(self) -> Path | None:
@@ -41,7 +44,7 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Committed at the end, rolled back on any exception. On SQLite the write lock is taken at once, so that a
         transaction which reads before it writes cannot fail halfway."""
-        async with self._engine.connect() as connection:
+        async with self._turn, self._engine.connect() as connection:
             connection = await connection.execution_options(specrec_write=True)
             async with connection.begin():
                 yield connection
