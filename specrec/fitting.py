@@ -28,17 +28,17 @@ class Schedule:
     batch_scores: int = 4_000_000
     """Members × tracks of one batch, at most: bounds the memory."""
     learning_rate: float = 4e-3
-    gate_learning_rate: float = 2e-2
+    gate_learning_rate: float = 5e-2
     weight_decay: float = 0.3
     warm_up_steps: int = 20
     average: float = 0.98
     """Decay of the running average of the weights, which is what is kept."""
-    max_steps: int = 600
+    max_steps: int = 400
     check_every: int = 40
     """Steps between two looks at the interactions held out for stopping."""
     patience: int = 3
     """Looks without improvement after which training stops."""
-    compatibility_steps: int = 1_500
+    compatibility_steps: int = 800
     compatibility_pairs: int = 1_024
     """Pairs of profile and track in each step of the compatibility head."""
 

@@ -166,9 +166,11 @@ def _torch(options: TrainingOptions, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(options.seed)
         torch.set_num_threads(options.threads or threads)
+        torch.set_flush_denormal(True)  # probabilities near 0 would slow the processor down many times over
         try:
             yield
         finally:
+            torch.set_flush_denormal(False)
             torch.set_num_threads(threads)
 
 

@@ -40,7 +40,8 @@ def main() -> int:
 
 def _train(job: TrainingJob, pipe: TextIO) -> dict[str, object]:
     _send(pipe, {"stage": "starting", "fraction": 0.0})
-    from specrec.training import Progress, train_version  # takes seconds, so not before the bot has heard of us
+    from specrec.progress import Progress
+    from specrec.training import train_version  # takes seconds, so not before the bot has heard of us
 
     def tell(progress: Progress) -> None:
         _send(pipe, {"stage": progress.stage, "fraction": progress.fraction})

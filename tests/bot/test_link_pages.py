@@ -450,6 +450,16 @@ async def test_unlink_ends_a_link_under_way(house, browser):
     assert await accounts(house) == []
 
 
+async def test_killed_while_the_code_was_redeemed(house, browser):
+    """The same link starts again: nothing waits for a redeeming that nobody does any more."""
+    url = await house.offer()
+    page = await consent(browser, url)
+    async with house.database.write() as connection:
+        await connection.execute(link_request.update().values(stage="exchange"))
+    assert said(await browser.submit(page, user="ada", decision="agree"), Outcome.USED)
+    assert said(await walk(browser, url, "ada"), Outcome.LINKED)
+
+
 async def test_old_requests_are_purged(house):
     await house.offer()
     house.clock.turn(days=1, seconds=1)
