@@ -26,7 +26,6 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests benchmarks
 
 test: lint
 	$(BIN)/python -m pytest

@@ -17,7 +17,7 @@ from specrec.compatibility import compatibility
 from specrec.features import Scaling
 from specrec.history import HistoryItem
 from specrec.interactions import Histories
-from specrec.scoring import ServedModel
+from specrec.serving import ServedModel
 from specrec.tables import read_interactions
 from specrec.taste import TasteProfile
 from specrec.training import train_version
