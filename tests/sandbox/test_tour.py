@@ -71,7 +71,7 @@ def test_the_recording_holds_every_far_end_and_no_token(tour):
     assert {exchange["server"] for exchange in tour.exchanges} == {"discord", "spotify", "accounts", "reccobeats"}
     keys = {"server", "method", "path", "query", "request", "status", "response"}
     assert all(exchange.keys() == keys for exchange in tour.exchanges)
-    text = json.dumps(tour.exchanges)
+    text = json.dumps(tour.exchanges).replace("0" * 64, "the application's verify_key, which is public")
     # Every token, code, state and one-time link has 43 characters or more; nothing else runs on for so long.
     assert not re.search(r"[\w-]{43,}", text)
     assert not re.search(r"/link/(?!blanked)", text)
