@@ -7,8 +7,7 @@ SpecRecError
 ├── MemberError              a refusal or a state that the member may read as it is
 │   ├── NotLinkedError       nothing to work with yet; says how to get started
 │   ├── NotAllowedError      the command is for somebody else
-│   ├── BusyError            the same thing is already under way, or was a moment ago
-│   └── LinkError            a link, state or browser that does not fit
+│   └── BusyError            the same thing is already under way, or was a moment ago
 ├── SpotifyError             Spotify said no, or nothing
 │   ├── NeedsReconnectError  the consent is gone: only the member can renew it
 │   ├── ForbiddenError       403: this endpoint, playlist or account is closed to this app; never retried
@@ -60,10 +59,6 @@ class NotAllowedError(MemberError):
 
 
 class BusyError(MemberError):
-    pass
-
-
-class LinkError(MemberError):
     pass
 
 
