@@ -38,7 +38,7 @@ class Schedule:
     """Steps between two looks at the interactions held out for stopping."""
     patience: int = 3
     """Looks without improvement after which training stops."""
-    compatibility_steps: int = 800
+    compatibility_steps: int = 1_200
     compatibility_pairs: int = 1_024
     """Pairs of profile and track in each step of the compatibility head."""
 
