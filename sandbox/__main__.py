@@ -5,6 +5,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,9 @@ from sandbox.prompt import HOW_TO, Prompt
 from sandbox.stage import Stage
 from sandbox.tour import Tour
 from sandbox.transcript import Transcript
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The last one comes when a terminal is closed: nothing may stay behind then either."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,14 +36,15 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"The sandbox could not start: {error}", file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except asyncio.CancelledError:
         return 130
 
 
 async def _run(options: argparse.Namespace) -> int:
-    task = asyncio.current_task()
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in SIGNALS:
+        loop.add_signal_handler(number, task.cancel)
     console = Console()
     stage = Stage(seed=options.seed, record=options.record)
     transcript = Transcript(console, stage.name_of)
@@ -75,7 +80,7 @@ def _write(path: Path | None, tour: Tour) -> None:
 
 
 async def _stay(stage: Stage, transcript: Transcript) -> None:
-    """Until /quit on a terminal; elsewhere until a signal."""
+    """Until a signal; on a terminal also until /quit."""
     transcript.heading("It stays up")
     transcript.note(
         f"The bot's pages     {stage.public_url}/healthz, /readyz, /link/…\n"
@@ -87,10 +92,17 @@ async def _stay(stage: Stage, transcript: Transcript) -> None:
     )
     if sys.stdin.isatty() and sys.stdout.isatty():
         transcript.note(f"\n{HOW_TO}\n")
-        await Prompt(stage, transcript).run()
+        staying: Coroutine[object, object, object] = Prompt(stage, transcript).run()
     else:
         transcript.note("\nIt ends with SIGTERM or Ctrl-C.")
-        await asyncio.Event().wait()
+        staying = asyncio.Event().wait()
+    visit = asyncio.create_task(staying)
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, visit.cancel)
+    await asyncio.wait({visit})
+    if not visit.cancelled():
+        visit.result()
+    transcript.note("Stopping everything …")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class BotProcess:
         self._environment = {name: value for name, value in os.environ.items() if name.upper() not in of_host}
         self._environment |= settings
         self._process: asyncio.subprocess.Process | None = None
+        self._was_ready = False
 
     @property
     def pid(self) -> int:
@@ -68,9 +69,7 @@ class BotProcess:
                     raise BotFailed(f"The bot ended with code {self._process.returncode}.\n{self.last_words()}")
                 try:
                     async with session.get(f"{self.public_url}/readyz") as response:
-                        if response.status == 200:
-                            return
-                        said = await response.text()
+    XX                        said = await response.text()
                 except aiohttp.ClientConnectionError:
                     pass
                 await asyncio.sleep(0.1)
@@ -92,7 +91,7 @@ class BotProcess:
             process.kill()
             await process.wait()
             raise BotFailed(f"The bot did not end within {STOP_SECONDS:g} s.\n{self.last_words()}") from None
-        if code:
+        if code and (self._was_ready or code != -signal.SIGTERM):  # before it is ready SIGTERM may just end it
             raise BotFailed(f"The bot ended with code {code}.\n{self.last_words()}")
 
     def last_words(self, lines: int = 15) -> str:

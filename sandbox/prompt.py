@@ -54,7 +54,7 @@ class Prompt:
         self._news = News(self._stage.discord, user)
 
     async def run(self) -> None:
-        """Until /quit, or the end of the input."""
+        """Until /quit, Ctrl-C or the end of the input."""
         session: PromptSession[str] = PromptSession(
             completer=_completer(self._stage), complete_while_typing=False, erase_when_done=True
         )
@@ -64,7 +64,7 @@ class Prompt:
                 while True:
                     try:
                         line = await session.prompt_async(lambda: HTML("<b>{}</b> › ").format(self.user.name))
-                    except EOFError:
+                    except (EOFError, KeyboardInterrupt):
                         return
                     if not await self.handle(line):
                         return

@@ -119,7 +119,7 @@ class Stage:
             await self.bot.start()
             await self.bot.wait_ready()
             await self.discord.wait_commands()
-        except BaseException:
+        except Exception:
             self.failed = True
             raise
 
