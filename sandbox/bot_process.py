@@ -69,7 +69,10 @@ class BotProcess:
                     raise BotFailed(f"The bot ended with code {self._process.returncode}.\n{self.last_words()}")
                 try:
                     async with session.get(f"{self.public_url}/readyz") as response:
-    XX                        said = await response.text()
+                        if response.status == 200:
+                            self._was_ready = True
+                            return
+                        said = await response.text()
                 except aiohttp.ClientConnectionError:
                     pass
                 await asyncio.sleep(0.1)
