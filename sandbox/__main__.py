@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sandbox.bot_process import BotFailed
+from sandbox.picture import picture
 from sandbox.prompt import HOW_TO, Prompt
 from sandbox.stage import Stage
 from sandbox.tour import Tour
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="write every exchange, tokens left out, as JSON lines"
     )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write the first list as an HTML page")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the community (default: %(default)s)")
     try:
         return asyncio.run(_run(parser.parse_args(arguments)))
@@ -55,6 +57,9 @@ async def _run(options: argparse.Namespace) -> int:
             tour = Tour(stage, transcript)
             await tour.play()
             errors = tour.errors
+            if options.picture is not None and stage.admin.name in tour.replies:
+                page = picture(tour.replies[stage.admin.name], stage.admin.name)
+                options.picture.write_text(page, encoding="utf-8")
             if not options.once:
                 _write(options.json, tour)
                 await _stay(stage, transcript)
