@@ -1,19 +1,26 @@
 """Migrations: up and down, equal to the schema, with a backup; a newer database is refused."""
 
+import asyncio
+import re
+import shutil
 import sqlite3
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from bot.clock import utc_now
 from bot.errors import DatabaseError
 from bot.storage.database import Database
-from bot.storage.migrate import BACKUPS_KEPT, _config, migrate, prune_backups
+from bot.storage.migrate import BACKUPS_KEPT, MIGRATIONS, migrate, prune_backups, revisions, upgrade
 from bot.storage.schema import metadata
 
 
@@ -22,7 +29,8 @@ def _url(path: Path) -> str:
 
 
 def _downgrade(connection: Connection) -> None:
-    config = _config()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.downgrade(config, "base")
 
@@ -32,9 +40,19 @@ def _tables(connection: Connection) -> set[str]:
     return {row[0] for row in rows} - {"alembic_version", "sqlite_sequence"}
 
 
+def _schema(connection: Connection) -> dict[str, list[str]]:
+    """Each table and index as it was made, its lines in a fixed order, defaults without Alembic's parentheses."""
+    rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    return {
+        name: sorted(re.sub(r"DEFAULT \((\w+)\)", r"DEFAULT \1", line).strip().rstrip(",") for line in sql.split("\n"))
+        for name, sql in rows
+    }
+
+
 async def test_up_equals_the_schema_and_down_leaves_nothing(tmp_path: Path) -> None:
     database = Database(_url(tmp_path / "a" / "b.db"))
-    await migrate(database, utc_now)
+    async with database.write() as connection:
+        await connection.run_sync(upgrade)
     async with database.read() as connection:
         differences = await connection.run_sync(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
     assert differences == []
@@ -42,7 +60,44 @@ async def test_up_equals_the_schema_and_down_leaves_nothing(tmp_path: Path) -> N
         await connection.run_sync(_downgrade)
     async with database.read() as connection:
         assert await connection.run_sync(_tables) == set()
+    await migrate(database, utc_now)
+    async with database.read() as connection:
+        assert await connection.run_sync(_tables) == set(metadata.tables)
     await database.close()
+
+
+async def test_an_empty_database_gets_what_all_migrations_make(tmp_path: Path) -> None:
+    step_by_step, at_once = Database(_url(tmp_path / "a.db")), Database(_url(tmp_path / "b.db"))
+    async with step_by_step.write() as connection:
+        await connection.run_sync(upgrade)
+    await migrate(at_once, utc_now)
+    for what in (_schema, lambda c: c.execute(text("SELECT * FROM alembic_version")).all()):
+        async with step_by_step.read() as one, at_once.read() as other:
+            assert await one.run_sync(what) == await other.run_sync(what)
+    await step_by_step.close()
+    await at_once.close()
+
+
+async def test_two_processes_make_one_schema(tmp_path: Path) -> None:
+    databases = [Database(_url(tmp_path / "specrec.db")) for _ in range(2)]
+    await asyncio.gather(*(migrate(database, utc_now) for database in databases))
+    async with databases[0].read() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+    for database in databases:
+        await database.close()
+
+
+def test_revisions_are_told_by_their_files_names() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    walked = ScriptDirectory.from_config(config).walk_revisions()
+    assert revisions() == [script.revision for script in walked][::-1]
+
+
+def test_a_bot_with_nothing_to_migrate_does_without_alembic() -> None:
+    code = "import sys, bot.__main__; assert 'sqlalchemy' in sys.modules; assert 'alembic' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 async def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -64,17 +119,14 @@ async def test_a_pending_migration_makes_a_backup_first(tmp_path: Path, monkeypa
     async with database.write() as connection:
         await connection.execute(text("INSERT INTO note (key, value) VALUES ('a', 'b')"))
     # Stand where a next release will: one revision more than this database has.
-    versions = tmp_path / "versions"
-    versions.mkdir()
-    (versions / "0002_next.py").write_text(
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder)
+    (folder / "versions" / "0002_next.py").write_text(
         "revision = '0002'\ndown_revision = '0001'\nbranch_labels = None\ndepends_on = None\n"
         "from alembic import op\ndef upgrade():\n    op.execute(\"UPDATE note SET value = 'c'\")\n"
         "def downgrade():\n    pass\n"
     )
-    config = _config()
-    own = Path(config.get_main_option("script_location") or "") / "versions"
-    config.set_main_option("version_locations", f"{own}:{versions}")
-    monkeypatch.setattr("bot.storage.migrate._config", lambda: config)
+    monkeypatch.setattr("bot.storage.migrate.MIGRATIONS", folder)
     await migrate(database, utc_now)
     async with database.read() as connection:
         assert await connection.scalar(text("SELECT value FROM note")) == "c"
