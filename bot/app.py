@@ -92,7 +92,7 @@ class App:
         features = FeaturesService(
             self.database, Chain([ReccoBeats(settings.reccobeats_url, self.http, self.clock)]), self.clock
         )
-        link, syncs = self._open_spotify(stack, features)
+        link, syncs = await self._open_spotify(stack, features)
         status = StatusService(self.database, syncs)
         recommend = RecommendService(self.database, self.models, ContentStore(self.database), feedback, status)
         self.client = Client(
@@ -123,7 +123,7 @@ class App:
         stack.push_async_callback(daily.close)
         daily.start()
 
-    def _open_spotify(
+    async def _open_spotify(
         self, stack: AsyncExitStack, features: FeaturesService
     ) -> tuple[LinkService | None, SyncService | None]:
         """Everything that talks to Spotify; None on a host without it."""
@@ -141,6 +141,7 @@ class App:
         )
         tokens = TokenKeeper(self.database, vault, oauth, self.clock)
         stack.push_async_callback(tokens.close)
+        await tokens.open()
         gateway = Gateway(settings.spotify_api_url, tokens, self.clock, threads=settings.spotify_threads)
         stack.push_async_callback(gateway.close)
         syncs = SyncService(self.database, gateway, features, self.clock, artist_tracks=settings.artist_tracks)

@@ -10,9 +10,12 @@ from bot.spotify.oauth import OAuth
 from bot.spotify.vault import Vault
 from bot.storage.accounts import (
     SealedTokens,
+    forget_tokens,
     fresh_tokens,
+    kept_tokens,
     mark_needs_reconnect,
     replace_tokens,
+    revive,
     sealed_tokens,
 )
 from bot.storage.database import Database
@@ -33,6 +36,16 @@ class TokenKeeper:
         self._oauth = oauth
         self._clock = clock
         self._renewals: dict[int, asyncio.Task[str]] = {}
+
+    async def open(self) -> None:
+        """At the start: tokens that no key opened, and one does now that the host put it back, get another try."""
+        async with self._database.read() as connection:
+            waiting = await kept_tokens(connection)
+        for account_id, kept in waiting.items():
+            if self._opens(kept):
+                async with self._database.write() as connection:
+                    if await revive(connection, account_id, kept):
+                        log.info("the tokens of account %d can be opened: it is tried again", account_id)
 
     async def token(self, account_id: int) -> str:
         """A token that is good for a minute at least."""
@@ -71,15 +84,18 @@ class TokenKeeper:
         usable = await self._usable(before, account_id, refused)  # somebody else's renewal may just have ended
         if usable is not None:
             return usable
+        if before.refresh is None:
+            raise NeedsReconnectError("there is no refresh token")
+        refresh_token = await self._unsealed(before.refresh, account_id, before)
         try:
-            if before.refresh is None:
-                raise NeedsReconnectError("there is no refresh token")
-            refresh_token = self._vault.open(before.refresh)
             answer = await self._oauth.refresh(refresh_token)
         except NeedsReconnectError:
-            if await self._lost(account_id, before):
-                raise
-            return await self._renewal(account_id, refused)  # linked anew in the meantime
+            async with self._database.write() as connection:
+                lost = await forget_tokens(connection, account_id, before)
+            if not lost:
+                return await self._renewal(account_id, refused)  # linked anew in the meantime
+            log.info("account %d has to be connected again", account_id)
+            raise
         after = fresh_tokens(
             self._vault.seal(answer.access_token),
             self._vault.resealed(before.refresh)
@@ -95,16 +111,13 @@ class TokenKeeper:
         """The stored token if it is good still, sealed with the current key from here on."""
         if sealed.access is None or sealed.refresh is None or sealed.expires_at is None:
             return None
-        try:
-            token = self._vault.open(sealed.access)
-            if token == refused or sealed.expires_at - EARLY <= self._clock():
-                return None
-            current = fresh_tokens(
-                self._vault.resealed(sealed.access), self._vault.resealed(sealed.refresh), sealed.expires_at
-            )
-        except NeedsReconnectError:
-            await self._lost(account_id, sealed)
-            raise
+        token = await self._unsealed(sealed.access, account_id, sealed)
+        if token == refused or sealed.expires_at - EARLY <= self._clock():
+            return None
+        await self._unsealed(sealed.refresh, account_id, sealed)
+        current = fresh_tokens(
+            self._vault.resealed(sealed.access), self._vault.resealed(sealed.refresh), sealed.expires_at
+        )
         if current != sealed:
             async with self._database.write() as connection:
                 await replace_tokens(connection, account_id, sealed, current)
@@ -119,10 +132,25 @@ class TokenKeeper:
             raise NeedsReconnectError("the consent ended before")
         return sealed
 
-    async def _lost(self, account_id: int, before: SealedTokens) -> bool:
-        """False when the member has linked anew since `before` was read."""
-        async with self._database.write() as connection:
-            lost = await mark_needs_reconnect(connection, account_id, before)
-        if lost:
-            log.info("account %d has to be connected again", account_id)
-        return lost
+    async def _unsealed(self, secret: str, account_id: int, stored: SealedTokens) -> str:
+        """What no key opens is kept: the host may put the missing key back."""
+        try:
+            return self._vault.open(secret)
+        except NeedsReconnectError:
+            async with self._database.write() as connection:
+                if await mark_needs_reconnect(connection, account_id, stored):
+                    log.warning(
+                        "no key in TOKEN_ENCRYPTION_KEYS opens the tokens of account %d: put the key that is missing "
+                        "behind the others, or the member has to connect again",
+                        account_id,
+                    )
+            raise
+
+    def _opens(self, kept: SealedTokens) -> bool:
+        try:
+            for secret in (kept.access, kept.refresh):
+                if secret is not None:
+                    self._vault.open(secret)
+        except NeedsReconnectError:
+            return False
+        return True

@@ -18,7 +18,8 @@ class Vault:
         return self._current.encrypt(secret.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """Raises `NeedsReconnectError` when no key opens it: only the member can replace what was in there."""
+        """Raises `NeedsReconnectError` when no key opens it: put the missing key back, or the member has to
+        connect again."""
         try:
             return self._all.decrypt(sealed).decode()
         except InvalidToken as error:

@@ -106,6 +106,11 @@ async def replace_tokens(
 
 
 async def mark_needs_reconnect(connection: AsyncConnection, account_id: int, before: SealedTokens) -> bool:
+    """The tokens are of no use now: keep them, as every row. False as above."""
+    return await _update_if_same(connection, account_id, before, status=NEEDS_RECONNECT)
+
+
+async def forget_tokens(connection: AsyncConnection, account_id: int, before: SealedTokens) -> bool:
     """The consent is gone: forget the tokens, keep every row. False as above."""
     return await _update_if_same(
         connection,
@@ -116,6 +121,20 @@ async def mark_needs_reconnect(connection: AsyncConnection, account_id: int, bef
         token_expires_at=None,
         status=NEEDS_RECONNECT,
     )
+
+
+async def kept_tokens(connection: AsyncConnection) -> dict[int, SealedTokens]:
+    """Of the accounts that need a new consent: the tokens that were not forgotten."""
+    columns = account.c
+    query = select(
+        columns.id, columns.access_token, columns.refresh_token, columns.token_expires_at, columns.status
+    ).where(columns.status == NEEDS_RECONNECT, columns.refresh_token.is_not(None))
+    return {key: SealedTokens(*row) for key, *row in await connection.execute(query)}
+
+
+async def revive(connection: AsyncConnection, account_id: int, kept: SealedTokens) -> bool:
+    """The kept tokens are good for another try. False as above."""
+    return await _update_if_same(connection, account_id, kept, status=LINKED, sync_note=None)
 
 
 async def erase_source(connection: AsyncConnection, member_id: int, source: str) -> Erased:

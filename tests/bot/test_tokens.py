@@ -228,6 +228,32 @@ async def test_tokens_that_no_key_opens(database, house):
             await other.tokens.token(1)
         assert (await row(database)).status == "needs_reconnect"
         assert refreshes(other) == 0
+        await other.tokens.open()
+        assert (await row(database)).status == "needs_reconnect"
+
+
+@pytest.mark.parametrize("hours", [0, 2])
+async def test_the_missing_key_put_back_opens_them_again(database, house, hours):
+    before = await row(database)
+    async with linking(database, (NEW_KEY,)) as other:
+        other.clock.now = house.clock.now + timedelta(hours=hours)
+        with pytest.raises(NeedsReconnectError):
+            await other.tokens.token(1)
+    lost = await row(database)
+    assert dict(lost._mapping) | {"status": "linked"} == dict(before._mapping)
+    house.clock.turn(hours=hours)
+    await house.tokens.open()  # as at the next start, with the old key
+    assert (await row(database)).status == "linked"
+    assert await works(house, await house.tokens.token(1))
+
+
+async def test_a_revoked_consent_does_not_come_back_by_itself(house):
+    house.spotify.users["ada"].revoke()
+    house.clock.turn(hours=2)
+    with pytest.raises(NeedsReconnectError):
+        await house.tokens.token(1)
+    await house.tokens.open()
+    assert (await row(house.database)).status == "needs_reconnect"
 
 
 async def test_expired_tokens_that_no_key_opens(database, house):
