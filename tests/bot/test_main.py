@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -119,3 +120,14 @@ async def test_unchanged_commands_are_not_sent_again(tmp_path: Path) -> None:
                 process.send_signal(signal.SIGTERM)
                 await process.wait()
     assert len(sent) == 1
+
+
+def test_the_bot_calculates_in_one_thread() -> None:
+    """Beside a training it would wait for the second one."""
+    code = (
+        "import sys, psutil, bot.__main__ as main; assert 'numpy' not in sys.modules; main._stay_small();"
+        "import bot.app; assert 'numpy' in sys.modules; print(psutil.Process().num_threads())"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

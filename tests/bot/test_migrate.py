@@ -96,7 +96,7 @@ def test_revisions_are_told_by_their_files_names() -> None:
 
 
 def test_a_bot_with_nothing_to_migrate_does_without_alembic() -> None:
-    code = "import sys, bot.__main__; assert 'sqlalchemy' in sys.modules; assert 'alembic' not in sys.modules"
+    code = "import sys, bot.__main__, bot.app; assert 'sqlalchemy' in sys.modules; assert 'alembic' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
