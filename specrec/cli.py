@@ -1,4 +1,4 @@
-"""specrec train | recommend: the recommender without the bot. Every refusal is one sentence, and exit code 2."""
+"""specrec train | recommend | paper: the library without the bot. Every refusal is one sentence, and exit code 2."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ from specrec.catalogue import Catalogue, Track
 from specrec.checkpoint import active_version, publish
 from specrec.errors import SpecrecError
 from specrec.history import HistoryItem
+from specrec.paper import command as paper
 from specrec.progress import Progress
 from specrec.serving import ServedModel
 from specrec.tables import InteractionTable, read_interactions, read_users, write_recommendations
@@ -73,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         "--per-artist", type=_natural, default=2, metavar="N", help="tracks of one artist at most; 0: no cap"
     )
     recommending.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+
+    replaying = paper.add_parser(commands)
+    replaying.set_defaults(command=_paper)
+    replaying.add_argument("--seed", type=_natural, default=0, metavar="N")
     return parser
 
 
@@ -120,6 +125,13 @@ def _recommend(options: argparse.Namespace) -> None:
         )
         rows += [(user, line.rank, line.track_id, line.match, line.known, line.reason) for line in lines]
     write_recommendations(rows, sys.stdout if options.output is None else options.output)
+
+
+def _paper(options: argparse.Namespace) -> None:
+    with _progress() as show:
+        lines = paper.run(options, show)
+    for line in lines:
+        print(line)
 
 
 def _users(options: argparse.Namespace, table: InteractionTable) -> list[str]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue
 from specrec.errors import TableError
-from specrec.features import AUDIO_FEATURES, FEATURES
+from specrec.features import AUDIO_FEATURES, FEATURES, AudioFeature
 from specrec.interactions import KINDS, Interactions, Kind
 
 ORIGINAL_KINDS = (Kind.PLAYLIST, Kind.SAVED, Kind.RECENTLY_PLAYED, Kind.FOLLOWED_ARTIST)
@@ -41,6 +41,18 @@ class InteractionTable:
 
     interactions: Interactions
     tracks: Catalogue | None
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalRows:
+    """A file of the original form, row by row: who, which track, and what `specrec.paper` counts with."""
+
+    users: list[str]
+    tracks: list[str]
+    features: NDArray[np.float64]
+    """(rows, 9), in the order of FEATURES and in their own units; all known."""
+    happened: NDArray[np.bool_]
+    """(rows, 4), in the order of ORIGINAL_KINDS."""
 
 
 def read_interactions(path: Path) -> InteractionTable:
@@ -72,6 +84,19 @@ def read_tracks(path: Path) -> Catalogue:
     return _catalogue(table)
 
 
+def read_original_rows(path: Path) -> OriginalRows:
+    """The rows of a file of the original form, repeated ones included. Raises TableError, also for an empty feature."""
+    table = _Table.read(path)
+    if not table.is_original:
+        raise TableError(f"{path} is not of the original form: expected its {len(ORIGINAL_COLUMNS)} columns")
+    return OriginalRows(
+        table.ids("user_id"),
+        table.ids("track_id"),
+        np.stack([_feature(table, feature, optional=False) for feature in AUDIO_FEATURES], axis=1),
+        np.stack([table.booleans(kind.value) for kind in ORIGINAL_KINDS], axis=1),
+    )
+
+
 def read_users(path: Path) -> list[str]:
     """The `user_id` column, each user once, in the file's order. Raises TableError."""
     table = _Table.read(path)
@@ -100,11 +125,16 @@ def _read_original(table: "_Table") -> InteractionTable:
 def _catalogue(table: "_Table") -> Catalogue:
     features = np.full((len(table), len(FEATURES)), np.nan, dtype=np.float32)
     for column, feature in enumerate(AUDIO_FEATURES):
-        expected = f"a number from {feature.low:g} to {feature.high:g} ({feature.unit}) or nothing"
-        features[:, column] = table.numbers(feature.name, np.nan, expected, low=feature.low, high=feature.high)
+        features[:, column] = _feature(table, feature, optional=True)
     artists = [_split(cell) for cell in table.texts("artist")]
     # Of rows with the same id the first counts, whole.
     return Catalogue.from_columns(table.ids("track_id"), table.texts("name"), artists, features)
+
+
+def _feature(table: "_Table", feature: AudioFeature, *, optional: bool) -> NDArray[np.float64]:
+    """One column of features; an empty cell is NaN where `optional`, and refused elsewhere."""
+    expected = f"a number from {feature.low:g} to {feature.high:g} ({feature.unit})" + " or nothing" * optional
+    return table.numbers(feature.name, np.nan, expected, low=feature.low, high=feature.high, may_be_empty=optional)
 
 
 def _split(cell: str) -> tuple[str, ...]:
@@ -184,13 +214,14 @@ class _Table:
         above: float = -np.inf,
         low: float = -np.inf,
         high: float = np.inf,
+        may_be_empty: bool = True,
     ) -> NDArray[np.float64]:
-        """Finite numbers; `default` where the cell or the whole column is empty."""
+        """Finite numbers; `default` where the cell or the whole column is empty, unless that is refused."""
         cells = self._cells(column)
         empty = (cells == "").to_numpy(dtype=bool)
         numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         good = np.isfinite(numbers) & (numbers > above) & (numbers >= low) & (numbers <= high)
-        self._check(column, good | empty, expected)
+        self._check(column, good | (empty & may_be_empty), expected)
         return np.where(empty, default, numbers)
 
     def timestamps(self, column: str) -> NDArray[np.float64]:

@@ -154,7 +154,8 @@ def test_a_library_is_known_in_its_own_place_only(library):
 
 @pytest.mark.parametrize("module", ["bot.app", "bot.__main__", "specrec.serving"])
 def test_the_running_bot_loads_neither_torch_nor_pandas(module):
-    code = f"import sys, {module}; print(*(name for name in ('torch', 'pandas') if name in sys.modules))"
+    heavy = ("torch", "pandas", "matplotlib")
+    code = f"import sys, {module}; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
