@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.schema import account, artist_follow, interaction, listing, track, track_alias
+from bot.storage.catalogue import LOCAL_FILES
+from bot.storage.schema import account, artist_follow, interaction, listing, track
 from bot.storage.syncs import LINKED, NEEDS_RECONNECT
 
 
@@ -163,8 +164,7 @@ async def erase_source(connection: AsyncConnection, member_id: int, source: str)
     )
     await connection.execute(
         delete(track).where(
-            track.c.spotify_id.is_(None),
-            track.c.id.in_(select(track_alias.c.track_id).where(track_alias.c.scheme == "local")),
+            track.c.id.in_(LOCAL_FILES),
             ~select(interaction.c.track_id).where(interaction.c.track_id == track.c.id).exists(),
         )
     )

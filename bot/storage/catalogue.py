@@ -22,6 +22,13 @@ FEATURE_COLUMNS = (
     audio_features.c.valence,
     audio_features.c.tempo,
 )
+LOCAL_FILES = (
+    select(track.c.id)
+    .join(track_alias, track_alias.c.track_id == track.c.id)
+    .where(track.c.spotify_id.is_(None), track_alias.c.scheme == "local")
+)
+"""Keys of the tracks that were found on members' own disks: nobody else could play them, and what they are called is
+their owner's business. They count for their owner, and go nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,11 @@ class TrackRow:
 
 
 async def tracks(connection: AsyncConnection, chosen: Select[int] | None = None) -> list[TrackRow]:
-    """The tracks whose keys `chosen` selects (None: all), in the order of their keys. Three queries, however many."""
+    """The tracks whose keys `chosen` selects (None: all but local files), in the order of their keys. Three queries,
+    however many."""
 
     def of(column: Any, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-        return query if chosen is None else query.where(column.in_(chosen))
+        return query.where(column.not_in(LOCAL_FILES) if chosen is None else column.in_(chosen))
 
     names: dict[int, list[str]] = {}
     artists = select(track_artist.c.track_id, artist.c.name).join(artist, artist.c.id == track_artist.c.artist_id)
@@ -72,13 +80,11 @@ async def tracks_by_id(connection: AsyncConnection, track_ids: Sequence[str]) ->
 
 
 async def popular(connection: AsyncConnection, limit: int) -> list[str]:
-    """Keys of the tracks that most members have and do not dislike, ties in the order of the keys. Local files are
-    left out: nobody else could play them, and their names come from a member's own disk."""
+    """Keys of the tracks that most members have and do not dislike, ties in the order of the keys, no local files."""
     members = func.count(interaction.c.member_id.distinct()).desc()
-    local = select(track_alias.c.track_id).where(track_alias.c.scheme == "local")
     query = (
         select(interaction.c.track_id)
-        .where(interaction.c.kind != "disliked", interaction.c.track_id.not_in(local))
+        .where(interaction.c.kind != "disliked", interaction.c.track_id.not_in(LOCAL_FILES))
         .group_by(interaction.c.track_id)
     )
     keys = await connection.scalars(query.order_by(members, interaction.c.track_id).limit(limit))

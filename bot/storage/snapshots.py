@@ -1,13 +1,13 @@
-"""What a training run reads: interactions of the sources that may train, and the tracks in them."""
+"""What a training run reads: interactions of the sources that may train, and the tracks in them; no local files."""
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.catalogue import TrackRow, rows, tracks
+from bot.storage.catalogue import LOCAL_FILES, TrackRow, rows, tracks
 from bot.storage.schema import interaction
 
 TRACKS_AT_ONCE = 1000
@@ -35,7 +35,7 @@ class SnapshotRow:
 async def size(connection: AsyncConnection, sources: Collection[str]) -> Size:
     counts = select(
         func.count(interaction.c.member_id.distinct()), func.count(interaction.c.track_id.distinct())
-    ).where(interaction.c.source.in_(sources))
+    ).where(_may_train(sources))
     members, found = (await connection.execute(counts)).one()
     return Size(members, found)
 
@@ -45,7 +45,7 @@ async def interactions(connection: AsyncConnection, sources: Collection[str]) ->
     one = (interaction.c.member_id, interaction.c.track_id, interaction.c.kind)
     query = (
         select(*one, func.sum(interaction.c.count), func.max(interaction.c.occurred_at))
-        .where(interaction.c.source.in_(sources))
+        .where(_may_train(sources))
         .group_by(*one)
         .order_by(*one)
     )
@@ -55,7 +55,7 @@ async def interactions(connection: AsyncConnection, sources: Collection[str]) ->
 
 async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> AsyncIterator[TrackRow]:
     """The tracks that anybody has from these sources, and no others, in the order of their keys."""
-    allowed = select(interaction.c.track_id).where(interaction.c.source.in_(sources)).distinct()
+    allowed = select(interaction.c.track_id).where(_may_train(sources)).distinct()
     last = 0
     while True:
         page = allowed.where(interaction.c.track_id > last).order_by(interaction.c.track_id).limit(TRACKS_AT_ONCE)
@@ -65,3 +65,7 @@ async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> As
         if len(found) < TRACKS_AT_ONCE:
             return
         last = int(found[-1].track_id)
+
+
+def _may_train(sources: Collection[str]) -> ColumnElement[bool]:
+    return and_(interaction.c.source.in_(sources), interaction.c.track_id.not_in(LOCAL_FILES))

@@ -4,10 +4,10 @@ import random
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from bot.storage.database import Database, upsert
-from bot.storage.schema import artist, audio_features, interaction, listing, member, track, track_artist
+from bot.storage.schema import artist, audio_features, interaction, listing, member, track, track_alias, track_artist
 from specrec.features import FEATURES
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -86,4 +86,13 @@ async def give(database: Database, discord_id: str, track_ids: Iterable[str], ki
                 }
                 for track_id in track_ids
             ],
+        )
+
+
+async def make_local(database: Database, track_id: str, title: str) -> None:
+    """As if this track had been found on a member's own disk."""
+    async with database.write() as connection:
+        await connection.execute(update(track).where(track.c.id == int(track_id)).values(spotify_id=None, title=title))
+        await connection.execute(
+            insert(track_alias).values(scheme="local", value=f"local {track_id}", track_id=int(track_id))
         )

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from bot.services.content import LOOK_AGAIN_SECONDS, ContentStore
 from bot.services.feedback import FeedbackService
@@ -12,10 +12,10 @@ from bot.services.progress import Progress
 from bot.services.recommend import Basis, RecommendService
 from bot.services.status import Next, StatusService
 from bot.storage.history import history_of
-from bot.storage.schema import account, audio_features, interaction, listing, member, track, track_alias
+from bot.storage.schema import account, audio_features, interaction, listing, member, track
 from specrec.interactions import Kind
 from specrec.serving import Recommendation
-from tests.bot.shelf import NOW, give, stock
+from tests.bot.shelf import NOW, give, make_local, stock
 
 ADA, BEN, CLEO = "1001", "1002", "1003"
 
@@ -216,11 +216,25 @@ async def test_a_newcomer_gets_what_most_members_have_one_track_an_artist(make, 
 async def test_a_first_list_has_neither_local_files_nor_what_is_disliked(make, database, keys):
     await give(database, BEN, [keys["doom"][0], *keys["disco"][:2]])
     await give(database, CLEO, keys["doom"][4:5], "disliked")
-    async with database.write() as connection:
-        row = {"scheme": "local", "value": "a tape of mine", "track_id": int(keys["disco"][0])}
-        await connection.execute(insert(track_alias), [row])
+    await make_local(database, keys["disco"][0], "a tape of mine")
     tracks = await make().recommend(ADA)
     assert [line.track_id for line in tracks.lines] == [keys["doom"][0], keys["disco"][1]]
+
+
+async def test_a_local_file_is_never_listed_for_others(make, database, keys):
+    """Even where it is known how it sounds, and nothing is nearer to somebody's taste."""
+    mine, theirs = keys["doom"][0], keys["doom"][1]
+    await make_local(database, mine, "a tape of mine")
+    await give(database, ADA, [mine, theirs])
+    await give(database, BEN, [theirs])
+    of_mine, of_theirs = (audio_features.c.track_id == int(key) for key in (mine, theirs))
+    async with database.write() as connection:
+        row = (await connection.execute(select(audio_features).where(of_theirs))).one()
+        same = dict(row._mapping) | {"track_id": int(mine)}
+        await connection.execute(update(audio_features).where(of_mine).values(same))
+    lines = (await make().recommend(BEN, "new")).lines
+    assert len(lines) == 10
+    assert mine not in [line.track_id for line in lines]
 
 
 async def test_a_newcomer_is_not_asked_twice_about_the_same_track(make, database, feedback, keys):
