@@ -121,8 +121,8 @@ class ModelStore:
             model = await asyncio.to_thread(ServedModel.open, self.directory / pointer.version)
             log.info("serving model %s", pointer.version)
         except (CheckpointError, OSError) as error:
-            fault = str(error)
-            log.error("model %s is refused, the taste profile answers instead: %s", pointer.version, fault)
+            fault = str(error).replace(f"{self.directory}{os.sep}", "")  # where it lies is the host's business
+            log.error("model %s is refused, the taste profile answers instead: %s", pointer.version, error)
         return LiveModel(pointer.version, pointer.since, pointer.report, model, fault)
 
 

@@ -79,8 +79,9 @@ def _live(status: ModelStatus) -> str:
     lines = [f"Version `{live.version}`, since {_when(live.since)}", _data(live.report), _quality(live.report)]
     if live.fault is not None:
         lines.append(
-            "⚠️ Its files are damaged or missing, so the taste profile answers instead (the log says more). "
-            "Type `/model retrain` to train a new one."
+            "⚠️ **This version could not be opened**, so the taste profile answers instead: "
+            f"{escaped(live.fault, SENTENCE)}. "
+            "Put its files back, or type `/model retrain` to train a new one."
         )
     return "\n".join(line for line in lines if line)
 

@@ -59,10 +59,13 @@ def test_the_status_before_the_first_model():
 
 
 def test_the_status_with_everything_at_once():
-    live = LiveModel("20260704T120000Z-0a1b2c3d", NOW, REPORT, None, "/var/models/x is damaged")
+    live = LiveModel("20260704T120000Z-0a1b2c3d", NOW, REPORT, None, "x is damaged: y is not JSON")
     embed = status_embed(ModelStatus(live, _run("running"), _run("failed", "y" * 5000), Size(1200, 34000)))
     assert [field.name for field in embed.fields] == ["Live", "Training now", "Last training", "To train on"]
-    assert "damaged or missing" in embed.fields[0].value
+    assert (
+        "could not be opened**, so the taste profile answers instead: x is damaged: y is not JSON. "
+        in embed.fields[0].value
+    )
     assert "/var/models" not in embed.fields[0].value
     assert "by <@42>: learning taste, 50%" in embed.fields[1].value
     assert embed.fields[3].value == "1,200 members with 34,000 tracks"
