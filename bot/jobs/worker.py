@@ -12,7 +12,7 @@ from typing import TextIO
 from bot.jobs.base import TrainingJob
 from specrec.errors import SpecrecError
 
-NICE = 15  # beside a busy bot it gets what is left over
+NICE = 19  # beside a busy bot it gets what is left over
 TOO_LITTLE_MEMORY = "The machine has too little free memory for this training: give it more, or stop what else runs."
 
 

@@ -129,7 +129,7 @@ def test_the_real_worker_is_nice_and_ends_when_the_bot_is_gone(tmp_path):
         process.stdin.write(_job(tmp_path).to_json().encode() + b"\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline()) == {"stage": "starting", "fraction": 0.0}
-        assert psutil.Process(process.pid).nice() == 15
+        assert psutil.Process(process.pid).nice() == 19
         assert Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip() == "500"
         assert process.poll() is None
         process.stdin.close()
