@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from cryptography.fernet import Fernet
 
@@ -16,9 +17,10 @@ TOKEN = "a-bot-token"
 KEY = Fernet.generate_key().decode()
 
 
-def settings_for(discord: DiscordServer, folder: Path, **changes: object) -> Settings:
+def settings_for(discord: DiscordServer, folder: Path, **changes: Any) -> Settings:
     """Everything in `folder`, on free ports."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
+        "_env_file": None,
         "discord_token": TOKEN,
         "public_url": "http://127.0.0.1:8080",
         "token_encryption_keys": KEY,
@@ -29,7 +31,7 @@ def settings_for(discord: DiscordServer, folder: Path, **changes: object) -> Set
         "discord_api_url": discord.api_url,
         "discord_gateway_url": discord.gateway_url,
     }
-    return Settings(_env_file=None, **values | changes)
+    return Settings(**values | changes)
 
 
 @asynccontextmanager

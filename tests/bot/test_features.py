@@ -1,6 +1,7 @@
 """Audio features: asked for in batches, joined by href; misses remembered, failures never taken for misses."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -167,7 +168,7 @@ class Second:
     name, batch = "second", 2
 
     def __init__(self) -> None:
-        self.asked = []
+        self.asked: list[Any] = []
 
     async def look_up(self, wanted):
         self.asked.append([one.track_id for one in wanted])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from bot.errors import MemberError
-from bot.services.feedback import FEEDBACK_KINDS, FeedbackService, toggled
+from bot.services.feedback import FEEDBACK_KINDS, FeedbackService, Given, toggled
 from bot.storage.schema import interaction, listing, member, track
 from specrec.interactions import Kind
 from tests.bot.shelf import NOW, give, stock
@@ -100,7 +100,7 @@ async def test_a_track_that_is_gone_is_refused_in_a_sentence_and_leaves_nothing(
 
 @given(st.lists(st.sampled_from(FEEDBACK_KINDS), max_size=12))
 def test_liked_and_disliked_never_stand_together(choices):
-    now = frozenset()
+    now: Given = frozenset()
     for kind in choices:
         before, now = now, toggled(now, kind)
         assert (kind in now) is (kind not in before)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from cryptography.fernet import Fernet
 
 from sandbox.discord_server import DiscordServer
@@ -105,12 +106,12 @@ async def test_it_gets_ready_answers_and_ends_on_sigterm(discord: DiscordServer,
 async def test_unchanged_commands_are_not_sent_again(tmp_path: Path) -> None:
     sent = []
 
-    async def count(request, handler):  # an aiohttp middleware
+    @web.middleware
+    async def count(request, handler):
         if request.method == "PUT" and request.path.endswith("/commands"):
             sent.append(request.path)
         return await handler(request)
 
-    count.__middleware_version__ = 1
     async with DiscordServer(token=TOKEN, middlewares=[count]) as discord:
         discord.add_guild("Club", discord.add_user("Ada"))
         environment = _environment(discord, tmp_path)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_a_sync_that_outlives_its_message_says_where_to_look():
 
 
 def account(**changes):
-    values = {
+    values: dict[str, Any] = {
         "id": 1,
         "member_id": 1,
         "discord_id": "1",

@@ -114,14 +114,14 @@ class Description:
         described = next((key for key in (str(status), f"{status // 100}XX") if key in operation["responses"]), None)
         if described is None:
             return [*(f"{what}: {fault}" for fault in faults), f"{what}: such an answer is not described"]
-        answer = self._deref(operation["responses"][described], [*place, "responses", described])
-        faults += self._body_faults(*answer, exchange["response"], "answer")
+        answer, where = self._deref(operation["responses"][described], [*place, "responses", described])
+        faults += self._body_faults(answer, where, exchange["response"], "answer")
         if status < 300 and exchange["request"] is not None:
             if "requestBody" not in operation:
                 faults.append("a body where none is described")
             else:
-                body = self._deref(operation["requestBody"], [*place, "requestBody"])
-                faults += self._body_faults(*body, exchange["request"], "request")
+                body, where = self._deref(operation["requestBody"], [*place, "requestBody"])
+                faults += self._body_faults(body, where, exchange["request"], "request")
         return [f"{what}: {fault}" for fault in faults]
 
     def _deref(self, thing, place):

@@ -2,14 +2,18 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import discord
 import yarl
 from discord import app_commands
 
 from sandbox.discord_server import DiscordServer, Guild, User
+
+Doing = Callable[[discord.Interaction[Any]], Awaitable[object]]
+Bot = TypeVar("Bot", bound=discord.Client)
 
 
 class Keep(discord.ui.View):
@@ -54,11 +58,15 @@ class Panel(discord.ui.View):
 
 
 class Form(discord.ui.Modal, title="A form"):
-    name = discord.ui.TextInput(label="Name", custom_id="name", min_length=2, max_length=20)
-    why = discord.ui.Label(text="Why", component=discord.ui.TextInput(custom_id="why", required=False))
+    name: discord.ui.TextInput[Any] = discord.ui.TextInput(label="Name", custom_id="name", min_length=2, max_length=20)
+    why: discord.ui.Label[Any] = discord.ui.Label(
+        text="Why", component=discord.ui.TextInput(custom_id="why", required=False)
+    )
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
-        await interaction.response.edit_message(content=f"{self.name.value}: {self.why.component.value}")
+        why = self.why.component
+        assert isinstance(why, discord.ui.TextInput)
+        await interaction.response.edit_message(content=f"{self.name.value}: {why.value}")
 
 
 class Group(app_commands.Group):
@@ -70,12 +78,12 @@ class Group(app_commands.Group):
 class SmallBot(discord.AutoShardedClient):
     """Whatever a test asks a bot to do is a coroutine in `doing`, run by /do with the interaction."""
 
-    def __init__(self, *, allowed_installs: bool = False, **options: object) -> None:
+    def __init__(self, *, allowed_installs: bool = False, **options: Any) -> None:
         super().__init__(intents=options.pop("intents", discord.Intents(guilds=True)), **options)
         both = app_commands.AppInstallationType(guild=True, user=True) if allowed_installs else None
         self.tree = app_commands.CommandTree(self, allowed_installs=both or discord.utils.MISSING)
-        self.doing = None
-        self.outcome: asyncio.Future = asyncio.get_running_loop().create_future()
+        self.doing: Doing | None = None
+        self.outcome: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self.log: list[str] = []
 
     async def on_resumed(self) -> None:
@@ -142,7 +150,7 @@ class SmallBot(discord.AutoShardedClient):
 
 
 @asynccontextmanager
-async def running(server: DiscordServer, bot: discord.Client) -> AsyncIterator[discord.Client]:
+async def running(server: DiscordServer, bot: Bot) -> AsyncIterator[Bot]:
     """`bot`, connected to `server` as far as interactions work; closed afterwards."""
     point_at(server)
     task = asyncio.create_task(bot.start(server.token))
@@ -165,7 +173,7 @@ def point_at(server: DiscordServer) -> None:
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(server.gateway_url)
 
 
-async def ask(server: DiscordServer, bot: SmallBot, user: User, doing: Callable, guild: Guild | None = None):
+async def ask(server: DiscordServer, bot: SmallBot, user: User, doing: Doing, guild: Guild | None = None):
     """`user` types /do and the bot does `doing(interaction)`.
 
     Returns what the person has in hand and what `doing` returned, or the exception that it raised.

@@ -1,5 +1,7 @@
 """Syncing commands: what Discord refuses, and what discord.py says then."""
 
+from typing import Any
+
 import aiohttp
 import discord
 import pytest
@@ -68,7 +70,9 @@ async def test_discord_py_hears_of_101_and_of_a_bad_name(server):
         with pytest.raises(discord.HTTPException) as raised:
             await tree.sync()
         assert raised.value.code == 30032
-        bad = app_commands.Command(name="fine", description="x" * 101, callback=nothing)
+        bad: app_commands.Command[Any, ..., None] = app_commands.Command(
+            name="fine", description="x" * 101, callback=nothing
+        )
         bad.name = "not fine"
         tree._global_commands = {"fine": bad}
         with pytest.raises(app_commands.CommandSyncFailure) as failure:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import discord
 import jsonschema
@@ -128,8 +129,8 @@ async def visit(server, bot, ann, bob, home):
 
     async def layout(interaction):
         view = discord.ui.LayoutView()
-        text = discord.ui.TextDisplay("text")
-        button = discord.ui.Button(label="b", custom_id="b")
+        text: discord.ui.TextDisplay[Any] = discord.ui.TextDisplay("text")
+        button: discord.ui.Button[Any] = discord.ui.Button(label="b", custom_id="b")
         view.add_item(discord.ui.Container(text, discord.ui.Separator(), accent_colour=1))
         view.add_item(discord.ui.Section("s", accessory=button))
         view.add_item(discord.ui.Section("s", accessory=discord.ui.Thumbnail("https://example.org/x.png")))

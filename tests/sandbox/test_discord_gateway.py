@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import aiohttp
 import discord
@@ -12,7 +15,12 @@ from tests.sandbox.discord_bot import SmallBot, ask, point_at, running
 
 
 class Scene:
-    def __init__(self, **options: object) -> None:
+    bot: SmallBot
+    connect: Callable[[], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]]
+    identify: dict[str, Any]
+    line: "Line"
+
+    def __init__(self, **options: Any) -> None:
         self.server = DiscordServer(**options)
         self.ann = self.server.add_user("Ann")
         self.home = self.server.add_guild("Home", self.ann)

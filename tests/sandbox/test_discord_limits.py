@@ -3,6 +3,8 @@
 import io
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import discord
@@ -16,6 +18,10 @@ MIB = 1024 * 1024
 
 
 class Scene:
+    bot: SmallBot
+    call: Callable[..., Awaitable[Any]]
+    channel: str
+
     def __init__(self) -> None:
         self.server = DiscordServer()
         self.ann = self.server.add_user("Ann")
@@ -223,7 +229,8 @@ async def test_autocomplete_limits(scene):
 
 
 async def test_nothing_to_send(raw):
-    for body in ({}, {"content": "  "}, {"embeds": []}):
+    bodies: list[dict[str, object]] = [{}, {"content": "  "}, {"embeds": []}]
+    for body in bodies:
         assert (await raw.call("POST", raw.channel, json=body))[1]["code"] == 50006
 
 

@@ -8,6 +8,8 @@ from tests.sandbox.discord_bot import SmallBot, ask, running
 
 
 class Scene:
+    bot: SmallBot
+
     def __init__(self) -> None:
         self.server = DiscordServer()
         self.ann = self.server.add_user("Ann")

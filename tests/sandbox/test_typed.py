@@ -1,5 +1,7 @@
 """What may be typed at the demo's prompt."""
 
+from typing import Any
+
 import pytest
 
 from sandbox.typed import (
@@ -15,7 +17,7 @@ from sandbox.typed import (
     understand,
 )
 
-COMMANDS = [
+COMMANDS: list[dict[str, Any]] = [
     {"name": "help", "options": []},
     {
         "name": "recommend",
