@@ -66,7 +66,7 @@ def trials(base: Setting) -> list[Trial]:
         *_of(SUSPECTED, base, "activation", activation=("leaky relu", "tanh", "gelu")),
         *_of(SUSPECTED, base, "hidden layers", hidden=((64,), (256, 128, 64), (64,) * 8)),
         *_of(SUSPECTED, base, "learning rate", learning_rate=(0.0001, 0.01, 0.1)),
-        *_of(SUSPECTED, base, "weight decay", weight_decay=(0.0, 1e-5, 0.01)),
+        *_of(SUSPECTED, base, "weight decay", weight_decay=(0, 1e-5, 0.01)),
         *_of(SUSPECTED, base, "loss", loss=("mae", "huber", "cross-entropy")),
         Trial(ALONE, "ids as indices", indices),
         Trial(ALONE, "standardised score", score),
@@ -138,4 +138,4 @@ def _line(outcome: Outcome) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}".replace("-", "−")
+    return "–" if value is None else f"{round(value, 3) + 0.0:.3f}".replace("-", "−")  # + 0.0: no minus before a zero
