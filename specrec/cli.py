@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        return _refuse(f"{error.filename or 'a file'} cannot be used: {error.strerror}")
+        return _refuse(f"{error.filename} cannot be used: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
         return 130
     return 0
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--interactions", type=Path, required=True, metavar="FILE", help="CSV or CSV.gz")
     training.add_argument("--tracks", type=Path, metavar="FILE", help="titles, artists, audio features; CSV or CSV.gz")
     training.add_argument("--model", type=Path, required=True, metavar="DIR", help="where versions are kept")
-    training.add_argument("--seed", type=_natural, default=0, metavar="N")
+    training.add_argument("--seed", type=_seed, default=0, metavar="N")
     training.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     training.add_argument("--json", type=Path, metavar="FILE", help="write the report here")
 
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
     replaying = paper.add_parser(commands)
     replaying.set_defaults(command=_paper)
-    replaying.add_argument("--seed", type=_natural, default=0, metavar="N")
+    replaying.add_argument("--seed", type=_seed, default=0, metavar="N")
     return parser
 
 
@@ -85,6 +85,13 @@ def _natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, found {text}")
     return int(text)
+
+
+def _seed(text: str) -> int:
+    seed = _natural(text)
+    if seed >= 2**63:  # what torch takes
+        raise argparse.ArgumentTypeError(f"expected a whole number below 2**63, found {text}")
+    return seed
 
 
 def _positive(text: str) -> int:

@@ -11,6 +11,7 @@ A cell may be empty where a value is optional. Several artists of a track are se
 once; a timestamp is ISO 8601 (UTC where it names no zone) or seconds since 1970.
 """
 
+import csv
 import gzip
 import re
 import zlib
@@ -150,39 +151,40 @@ def write_recommendations(rows: Sequence[Sequence[object]], target: Path | TextI
 class _Table:
     """The cells of a file as stripped text, and where each came from."""
 
-    def __init__(self, path: Path, cells: pd.DataFrame, lines: NDArray[np.int64], is_original: bool) -> None:
+    def __init__(
+        self, path: Path, cells: pd.DataFrame, lines: NDArray[np.int64], header_line: int, is_original: bool
+    ) -> None:
         """`lines` (rows,): the line of the file on which each row begins."""
         self.path = path
         self.cells = cells
         self.is_original = is_original
         self._lines = lines
+        self._header_line = header_line
 
     @classmethod
     def read(cls, path: Path) -> "_Table":
         cells, lines = _parse(path, _text(path))
         first, second = (_data_cells(cells.iloc[row]) if len(cells) > row else 0 for row in (0, 1))
         has_header = first == 0
+        header = [name.lower() for name in cells.iloc[0]]
         is_original = cells.shape[1] == len(ORIGINAL_COLUMNS) and (first or second) > len(FEATURES) // 2
+        if is_original and has_header and {"user_id", "track_id"} & set(header):
+            is_original = header == list(ORIGINAL_COLUMNS)  # a header that names its columns is believed
         if is_original:
             names = list(ORIGINAL_COLUMNS)
         else:
             has_header = True
-            names = [str(name).lower() for name in cells.iloc[0].fillna("")]
+            names = header
             for name in names:
                 if name and names.count(name) > 1:
                     raise TableError(f"{path}, line {lines[0]}: the column {name} stands there twice; expected it once")
-        skipped = 1 if has_header else 0
+        skipped, header_line = (1 if has_header else 0), int(lines[0])
         cells = cells.iloc[skipped:]
         lines = lines[skipped:]
         cells.columns = pd.Index(names)
         if not len(cells):
             raise TableError(f"{path} holds no rows: expected at least one below its header")
-        short = cells.isna().to_numpy().any(axis=1)
-        if short.any():
-            row = int(short.argmax())
-            found = int(cells.iloc[row].notna().sum())
-            raise TableError(f"{path}, line {lines[row]}: expected {len(names)} columns, found {found}")
-        return cls(path, cells, lines, is_original)
+        return cls(path, cells, lines, header_line, is_original)
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -191,7 +193,8 @@ class _Table:
         for column in columns:
             if column not in self.cells:
                 raise TableError(
-                    f"{self.path}, line 1: the column {column} is missing; expected a header with {', '.join(columns)}"
+                    f"{self.path}, line {self._header_line}: the column {column} is missing; "
+                    f"expected a header with {', '.join(columns)}"
                 )
 
     def texts(self, column: str) -> list[str]:
@@ -297,10 +300,11 @@ def _text(path: Path) -> str:
 
 
 def _parse(path: Path, text: str) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """All rows but blank ones as stripped text, NaN where a row is too short, and the line on which each begins."""
+    """All rows but blank ones as stripped text, and the line on which each begins."""
     body = text.lstrip("\n\t ")
+    empty = TableError(f"{path} is empty: expected a header and at least one row")
     if not body:
-        raise TableError(f"{path} is empty: expected a header and at least one row")
+        raise empty
     before = text[: len(text) - len(body)].count("\n")
     try:
         cells = pd.read_csv(
@@ -308,11 +312,30 @@ def _parse(path: Path, text: str) -> tuple[pd.DataFrame, NDArray[np.int64]]:
         )
     except pd.errors.ParserError as error:
         raise _parser_error(path, before, str(error)) from error
-    inner = cells.apply(lambda column: column.str.count("\n").fillna(0)).sum(axis=1).to_numpy(dtype=np.int64)
+    _check_lengths(path, body, before, cells)
+    inner = cells.apply(lambda column: column.str.count("\n")).sum(axis=1).to_numpy(dtype=np.int64)
     lines = before + 1 + np.arange(len(cells)) + np.concatenate(([0], np.cumsum(inner)[:-1]))
     cells = cells.apply(lambda column: column.str.strip())
-    blank = ((cells == "") | cells.isna()).all(axis=1).to_numpy(dtype=bool)
+    blank = (cells == "").all(axis=1).to_numpy(dtype=bool)
+    if blank.all():
+        raise empty
     return cells[~blank].reset_index(drop=True), lines[~blank]
+
+
+def _check_lengths(path: Path, body: str, before: int, cells: pd.DataFrame) -> None:
+    """pandas refuses a row that is too long, but fills up one that is too short, which may have been cut off."""
+    width = cells.shape[1]
+    if not (cells[width - 1] == "").any():
+        return
+    reader = csv.reader(StringIO(body))
+    line = before + 1
+    try:
+        for row in reader:
+            if len(row) < width and any(cell.strip() for cell in row):
+                raise TableError(f"{path}, line {line}: expected {width} columns, found {len(row)}")
+            line = before + 1 + reader.line_num
+    except csv.Error as error:
+        raise TableError(f"{path}, line {line}: expected shorter cells ({error})") from error
 
 
 def _parser_error(path: Path, before: int, message: str) -> TableError:
