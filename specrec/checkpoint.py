@@ -2,7 +2,7 @@
 
     DIR/active                       the name of the version in use, one line
     DIR/<version>/model.safetensors  arrays by name; later networks may add names (sparse track-to-track arrays, …)
-    DIR/<version>/version.json       format, sha256 of the arrays' file, report
+    DIR/<version>/version.json       format, sha256 of the arrays' file, report, and a checksum over all of these
 
 A version is written into a hidden sibling and renamed into place, so that it is whole or not there. It holds tracks,
 weights and measurements, but no member.
@@ -116,13 +116,14 @@ def write_version(
             "features": list(FEATURES),
             "report": dict(report),
         }
+        metadata["checksum"] = _checksum(metadata)
         text = json.dumps(metadata, ensure_ascii=False, indent=1, allow_nan=False)
         (beside / METADATA).write_text(text, encoding="utf-8")
         for file in (beside / ARRAYS, beside / METADATA):
             _flush(file)
         target = directory / name
         if target.exists():  # the same second, the same arrays
-            shutil.rmtree(target)
+            _remove(target)
         beside.rename(target)
         return target
     finally:
@@ -182,7 +183,7 @@ def active_version(directory: Path) -> Path:
         name = (directory / ACTIVE).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{directory} holds no model yet: train one with `specrec train --model`") from error
-    if not name or Path(name).name != name or not (directory / name).is_dir():
+    if directory / name not in versions(directory):
         raise CheckpointError(f"{directory / ACTIVE} names no version of {directory}: train again")
     return directory / name
 
@@ -196,12 +197,20 @@ def publish(version: Path, keep: int = KEPT_VERSIONS) -> None:
     pointer.replace(directory / ACTIVE)
     for old in versions(directory)[keep:]:
         if old != version:
-            shutil.rmtree(old)
+            _remove(old)
+    for left_over in directory.glob(".removing-*"):  # by a process that was killed meanwhile
+        shutil.rmtree(left_over, ignore_errors=True)
 
 
 def versions(directory: Path) -> list[Path]:
     """All versions, newest first: by name, which begins with the time."""
     return sorted((file.parent for file in directory.glob(f"[!.]*/{METADATA}")), reverse=True)
+
+
+def _remove(version: Path) -> None:
+    """Out of sight first, so that nobody ever sees half of it."""
+    hidden = version.rename(version.with_name(f".removing-{version.name}"))
+    shutil.rmtree(hidden)
 
 
 def _metadata(path: Path) -> dict[str, Any]:
@@ -222,6 +231,8 @@ def _metadata(path: Path) -> dict[str, Any]:
         )
     if not isinstance(metadata.get("sha256"), str) or not isinstance(metadata.get("report"), dict):
         raise CheckpointError(f"{path} is damaged: {METADATA} is not complete")
+    if metadata.get("checksum") != _checksum(metadata):
+        raise CheckpointError(f"{path} is damaged: {METADATA} is not as it was written")
     if metadata.get("features") != list(FEATURES):
         raise CheckpointError(f"{path} was trained on other audio features than this specrec knows: train again")
     return metadata
@@ -256,6 +267,12 @@ def _contiguous(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum(metadata: Mapping[str, Any]) -> str:
+    """Over the values, whatever the layout of the text: a wrong digit in the report is as much a damage as any."""
+    rest = {name: value for name, value in metadata.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _flush(path: Path) -> None:
