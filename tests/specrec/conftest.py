@@ -1,6 +1,6 @@
 """A small community made up for the tests: members with a genre each, tracks with sound and artists to match."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,6 +16,8 @@ TRACKS_PER_GENRE = 40
 MEMBERS_PER_GENRE = 6
 TRACKS_PER_MEMBER = 18
 QUICK = Schedule(max_steps=60, check_every=20, compatibility_steps=150, compatibility_pairs=256)
+# Steps so long that the numbers run away.
+DIVERGING = replace(QUICK, learning_rate=1e30)
 
 
 @dataclass(frozen=True)
