@@ -5,11 +5,12 @@ Every field is an environment variable of the same name in capitals; `specrec-bo
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -63,7 +64,7 @@ class Settings(BaseSettings):
 
     # Spotify: both or neither
     spotify_client_id: OptionalText = None
-    spotify_client_secret: OptionalSecret = None
+    spotify_client_secret: OptionalSecret = Field(default=None, validate_default=True)
 
     # What the host may want to change
     database_url: str = "sqlite+aiosqlite:///var/specrec.db"
@@ -72,9 +73,9 @@ class Settings(BaseSettings):
     web_port: int = Field(default=8080, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     home_guild_id: OptionalText = None
-    training_cooldown_minutes: float = Field(default=10, ge=0)
-    training_timeout_minutes: float = Field(default=60, gt=0)
-    sync_interval_hours: float = Field(default=24, gt=0)
+    training_cooldown_minutes: float = Field(default=10, ge=0, le=100_000)
+    training_timeout_minutes: float = Field(default=60, gt=0, le=100_000)
+    sync_interval_hours: float = Field(default=24, gt=0, le=1_000)
     spotify_threads: int = Field(default=4, ge=1, le=32)
     artist_tracks: int = Field(default=0, ge=0, le=50)
 
@@ -84,6 +85,14 @@ class Settings(BaseSettings):
     spotify_api_url: str = "https://api.spotify.com/v1"
     spotify_accounts_url: str = "https://accounts.spotify.com"
     reccobeats_url: str = "https://api.reccobeats.com/v1"
+
+    @field_validator("spotify_client_secret")
+    @classmethod
+    def _both_or_neither(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Here and not in a validator of the whole, which would wait until everything else is right."""
+        if (value is None) != (info.data.get("spotify_client_id") is None):
+            raise ValueError("and SPOTIFY_CLIENT_ID go together: set both or neither")
+        return value
 
     @field_validator("discord_api_url", "spotify_api_url", "spotify_accounts_url", "reccobeats_url")
     @classmethod
@@ -145,12 +154,6 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _both_or_neither(self) -> Self:
-        if (self.spotify_client_id is None) != (self.spotify_client_secret is None):
-            raise ValueError("SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET go together: set both or neither")
-        return self
-
     @property
     def has_spotify(self) -> bool:
         return self.spotify_client_id is not None
@@ -173,18 +176,31 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
     try:
         return Settings(_env_file=env_file)  # type: ignore[call-arg]
     except ValidationError as error:
-        raise SettingsError(
-            [_sentence(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
-        ) from None
+        first = {fault["loc"][0]: fault for fault in reversed(error.errors())}  # of a list's faults one is enough
+        raise SettingsError([_sentence(str(name), fault) for name, fault in reversed(first.items())]) from None
 
 
-def _sentence(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = str(location[0]).upper() if location else ""
-    if kind == "missing":
-        return f"{name} is not set: run `specrec-bot init` to write a commented .env, then fill it in."
-    message = message.removeprefix("Value error, ")
-    if name == "TRAINING_SOURCES" and kind == "enum":
-        message = "takes a comma-separated list of " + ", ".join(Source)
-    elif kind in ("too_short", "string_too_short"):
-        message = "is empty"
-    return f"{name} {message}.".strip().replace("..", ".")
+def _sentence(field: str, fault: ErrorDetails) -> str:
+    name, limits = field.upper(), fault.get("ctx", {})
+    match fault["type"]:
+        case "missing":
+            return f"{name} is not set: run `specrec-bot init` to write a commented .env, then fill it in."
+        case "too_short" | "string_too_short":
+            words = "is empty: fill it in"
+        case "enum":
+            words = "takes a comma-separated list of " + ", ".join(Source)
+        case "int_parsing" | "int_from_float":
+            words = "must be a whole number"
+        case "float_parsing":
+            words = "must be a number"
+        case "greater_than_equal":
+            words = f"must be {limits['ge']:g} or more"
+        case "greater_than":
+            words = f"must be more than {limits['gt']:g}"
+        case "less_than_equal":
+            words = f"must be {limits['le']:g} or less"
+        case "literal_error":
+            words = f"must be one of {limits['expected']}"
+        case _:
+            words = fault["msg"].removeprefix("Value error, ")
+    return f"{name} {words}."

@@ -62,13 +62,21 @@ def test_nothing_set_names_every_required_setting(tmp_path: Path) -> None:
         ("TOKEN_ENCRYPTION_KEYS", "hunter2", "not a Fernet key"),
         ("TOKEN_ENCRYPTION_KEYS", " , ", "is empty"),
         ("TRAINING_SOURCES", "spotify,myspace", "comma-separated list of spotify, discord"),
+        ("TRAINING_SOURCES", "myspace,napster", "comma-separated list of spotify, discord"),
         ("DATABASE_URL", "mysql://x", "sqlite+aiosqlite://"),
         ("DATABASE_URL", "nonsense", "not a database address"),
         ("HOME_GUILD_ID", "My Server", "numeric id"),
-        ("WEB_PORT", "eighty", "WEB_PORT"),
+        ("WEB_PORT", "eighty", "WEB_PORT must be a whole number."),
+        ("WEB_PORT", "65536", "WEB_PORT must be 65535 or less."),
+        ("TRAINING_COOLDOWN_MINUTES", "soon", "TRAINING_COOLDOWN_MINUTES must be a number."),
+        ("TRAINING_COOLDOWN_MINUTES", "inf", "100000 or less"),
+        ("TRAINING_COOLDOWN_MINUTES", "-1", "must be 0 or more"),
+        ("SYNC_INTERVAL_HOURS", "0", "must be more than 0"),
+        ("SYNC_INTERVAL_HOURS", "nan", "SYNC_INTERVAL_HOURS must be"),
         ("DISCORD_GATEWAY_URL", "https://gateway.example", "ws:// or wss://"),
         ("SPOTIFY_CLIENT_ID", "only-one", "go together"),
-        ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
+        ("SPOTIFY_CLIENT_SECRET", "only-one", "go together"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of 'DEBUG', 'INFO', 'WARNING' or 'ERROR'."),
     ],
 )
 def test_a_bad_value_is_one_sentence_without_the_value(tmp_path: Path, name: str, value: str, words: str) -> None:
@@ -79,8 +87,11 @@ def test_a_bad_value_is_one_sentence_without_the_value(tmp_path: Path, name: str
 
 
 def test_all_faults_at_once(tmp_path: Path) -> None:
-    path = _write(tmp_path / ".env", PUBLIC_URL="x", WEB_PORT="-1", TRAINING_SOURCES="", DISCORD_TOKEN="")
-    assert len(_faults(path)) == 4
+    wrong = {"DISCORD_TOKEN": "", "PUBLIC_URL": "x", "TRAINING_SOURCES": "", "WEB_PORT": "-1"}
+    faults = _faults(_write(tmp_path / ".env", SPOTIFY_CLIENT_ID="without-its-secret", **wrong))
+    assert [fault.split()[0] for fault in faults] == [
+        "DISCORD_TOKEN", "PUBLIC_URL", "TRAINING_SOURCES", "SPOTIFY_CLIENT_SECRET", "WEB_PORT",
+    ]  # fmt: skip
 
 
 def test_init_writes_a_loadable_file_with_a_fresh_key_and_never_overwrites(tmp_path: Path) -> None:
