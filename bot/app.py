@@ -173,7 +173,7 @@ class App:
 
     async def _missing(self) -> list[str]:
         missing = []
-        if not self.client.is_ready():
+        if not self.client.is_connected:
             missing.append("Discord's gateway is not connected")
         try:
             async with self.database.write() as connection:

@@ -69,6 +69,11 @@ class Client(commands.Bot):
         self._given_buttons = buttons
         self._notes = notes
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether Discord can reach it now; the library's own `is_ready` stays true while it tries to reconnect."""
+        return self.is_ready() and self.ws.open
+
     async def setup_hook(self) -> None:
         for cog in self._given_cogs:
             await self.add_cog(cog)
