@@ -11,20 +11,23 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bot.errors import DatabaseError
+
 Connection = AsyncConnection  # for services, which hand it on to queries and know no SQL
 
 BUSY_TIMEOUT_MS = 10_000  # a page's transaction takes milliseconds; another process may hold the lock that long
 
 
 class Database:
-    """Owner of the engine. `read()` and `write()` are the only ways to a connection; each is one transaction."""
+    """Owner of the engine. `read()` and `write()` are the only ways to a connection; each is one transaction.
+    Raises `DatabaseError` where the database's driver is not installed."""
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._engine = _sqlite_engine(url) if self.is_sqlite else create_async_engine(url, pool_pre_ping=True)
+        self._engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
         # SQLite's own waiting is a lottery: in a busy hour a command could lose against ten syncs for seconds.
         self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
@@ -84,6 +87,13 @@ async def upsert(
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
     await connection.execute(statement, list(rows))
+
+
+def _server_engine(url: str) -> AsyncEngine:
+    try:
+        return create_async_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise DatabaseError(f"DATABASE_URL needs the package {error.name}, which is not installed.") from error
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:

@@ -110,7 +110,12 @@ def _back_up(path: Path, revision: str, now: datetime) -> Path:
 
 def _prune(path: Path, now: datetime) -> None:
     backups = sorted(path.parent.glob(f"{path.name}.*.backup"), reverse=True)
-    for position, backup in enumerate(backups):
-        made = datetime.strptime(backup.name.removeprefix(f"{path.name}.").split(".")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")
-        if position >= BACKUPS_KEPT or now - made > BACKUP_LIFE:
-            backup.unlink(missing_ok=True)
+    cut_short = path.parent.glob(f"{path.name}.*.partial")  # by a kill in the middle; as personal as the others
+    outdated = [copy for copy in (*backups, *cut_short) if now - _made_at(copy, path) > BACKUP_LIFE]
+    for copy in {*backups[BACKUPS_KEPT:], *outdated}:
+        copy.unlink(missing_ok=True)
+
+
+def _made_at(copy: Path, path: Path) -> datetime:
+    """As the copy's name says."""
+    return datetime.strptime(copy.name.removeprefix(f"{path.name}.").split(".")[0] + "+0000", "%Y%m%dT%H%M%SZ%z")

@@ -112,6 +112,12 @@ async def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> Non
     assert not list(tmp_path.glob("*.backup"))
 
 
+def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)  # as if it were not installed
+    with pytest.raises(DatabaseError, match="needs the package asyncpg"):
+        Database("postgresql+asyncpg://127.0.0.1/specrec")
+
+
 async def test_a_pending_migration_makes_a_backup_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "specrec.db"
     database = Database(_url(path))
@@ -147,6 +153,18 @@ async def test_three_backups_are_kept_none_older_than_five_days(tmp_path: Path) 
     assert len(list(tmp_path.glob("*.backup"))) == BACKUPS_KEPT
     await prune_backups(database, lambda: now + timedelta(days=4))
     assert len(list(tmp_path.glob("*.backup"))) == 2
+    await database.close()
+
+
+async def test_a_copy_that_was_cut_short_is_removed_too(tmp_path: Path) -> None:
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    database = Database(_url(tmp_path / "specrec.db"))
+    old, fresh = (tmp_path / f"specrec.db.{day}T000000Z.0001.partial" for day in ("20260625", "20260630"))
+    old.touch()
+    fresh.touch()  # another process may be writing it
+    await prune_backups(database, lambda: now)
+    assert not old.exists()
+    assert fresh.exists()
     await database.close()
 
 
