@@ -1,5 +1,6 @@
 """What /link and /unlink answer, and the direct message that holds the link."""
 
+from bot.replies.numbers import counted
 from bot.replies.text import escaped
 from bot.services.link import Offer
 from bot.services.link_message import LinkNews, LinkStep
@@ -14,7 +15,9 @@ _NAME = 100  # characters shown of anybody's name
 
 def invitation(offer: Offer, guild_name: str | None) -> str:
     """The direct message. Its link is for one person, so it warns against passing it on."""
-    renewed = f"{escaped(offer.linked_as, _NAME)} is linked already; this renews it.\n" if offer.linked_as else ""
+    renewed = (
+        f"You are linked as {escaped(offer.linked_as, _NAME)} already; this renews it.\n" if offer.linked_as else ""
+    )
     return (
         f"**Link your Spotify account** (you asked for it in {_place(guild_name)})\n{renewed}{offer.url}\n"
         "The link works for ten minutes, once, and for you only: do not pass it on."
@@ -32,7 +35,7 @@ def closed_messages(offer: Offer, guild_name: str | None) -> str:
 def after_linking(news: LinkNews) -> str:
     """What takes the link's place in the direct message."""
     name = escaped(news.spotify_name, _NAME) if news.spotify_name else "your Spotify account"
-    head = f"**Linked as {name}** on {_place(news.guild_name)}."
+    head = f"**Linked as {name}**, as you asked in {_place(news.guild_name)}."
     match news.step:
         case LinkStep.COLLECTING if news.tracks:
             return f"{head} Collecting your tracks… {news.tracks:,} so far."
@@ -40,19 +43,19 @@ def after_linking(news: LinkNews) -> str:
             return f"{head} Collecting your tracks…"
         case LinkStep.COLLECTED:
             return (
-                f"{head} {_count(news.tracks or 0, 'track')} collected. "
+                f"{head} {counted(news.tracks or 0, 'track')} collected. "
                 "`/recommend` gives you ten of your own, `/status` shows what I know."
             )
         case LinkStep.STOPPED:
-            kept = f" {_count(news.tracks, 'track')} collected so far." if news.tracks else ""
+            kept = f" {counted(news.tracks, 'track')} collected so far." if news.tracks else ""
             return f"{head}{kept} {news.note or 'Collecting stopped; it goes on by itself.'}"
 
 
 def unlinked(erased: Erased) -> str:
     return (
         f"**Your Spotify account is unlinked.** I deleted its tokens and everything that came from it: "
-        f"{_count(erased.tracks, 'track')}, {_count(erased.interactions, 'interaction')}, "
-        f"{_count(erased.follows, 'followed artist')}, {_count(erased.listings, 'list')}. "
+        f"{counted(erased.tracks, 'track')}, {counted(erased.interactions, 'interaction')}, "
+        f"{counted(erased.follows, 'followed artist')}, {counted(erased.listings, 'list')}. "
         "Copies that were made before an update of the bot are gone within five days.\n"
         "Likes and dislikes that you gave here in Discord stay.\n"
         f"To take the app's access away at Spotify too, remove it there: <{ACCESS_PAGE}>"
@@ -61,7 +64,3 @@ def unlinked(erased: Erased) -> str:
 
 def _place(guild_name: str | None) -> str:
     return escaped(guild_name, _NAME) if guild_name else "a direct message"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,12 +1,12 @@
 """What /model shows: a run's progress and result as plain text, the status as an embed."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import discord
 
 from bot.replies.help import COLOUR
+from bot.replies.numbers import counted, when
 from bot.replies.text import escaped
 from bot.services.model import ModelStatus
 from bot.services.training import Outcome, TrainingRun
@@ -56,14 +56,14 @@ def status_embed(status: ModelStatus) -> discord.Embed:
         run = status.running
         share = "" if run.fraction is None else f", {run.fraction:.0%}"
         value = (
-            f"Started {_when(run.started_at)} by <@{run.requested_by}>: {escaped(run.stage or 'starting', 100)}{share}"
+            f"Started {when(run.started_at)} by <@{run.requested_by}>: {escaped(run.stage or 'starting', 100)}{share}"
         )
         embed.add_field(name="Training now", value=f"{value}\n`/model cancel` stops it.", inline=False)
     if status.last is not None:
         embed.add_field(name="Last training", value=_last(status.last), inline=False)
     embed.add_field(
         name="To train on",
-        value=f"{_count(status.size.members, 'member')} with {_count(status.size.tracks, 'track')}",
+        value=f"{counted(status.size.members, 'member')} with {counted(status.size.tracks, 'track')}",
         inline=False,
     )
     return embed
@@ -76,7 +76,7 @@ def _live(status: ModelStatus) -> str:
             "No model yet: everybody's list comes from their own taste profile. "
             "Type `/model retrain` to train the first one."
         )
-    lines = [f"Version `{live.version}`, since {_when(live.since)}", _data(live.report), _quality(live.report)]
+    lines = [f"Version `{live.version}`, since {when(live.since)}", _data(live.report), _quality(live.report)]
     if live.fault is not None:
         lines.append(
             "⚠️ **This version could not be opened**, so the taste profile answers instead: "
@@ -89,13 +89,13 @@ def _live(status: ModelStatus) -> str:
 def _last(run: TrainingRun) -> str:
     reason = f" {escaped(run.reason, SENTENCE)}" if run.reason else ""
     word = {"promoted": "Promoted", "refused": "Not promoted", "failed": "Failed", "cancelled": "Cancelled"}[run.status]
-    return f"{word} {_when(run.finished_at or run.started_at)}, after {_duration(run)}.{reason}"
+    return f"{word} {when(run.finished_at or run.started_at)}, after {_duration(run)}.{reason}"
 
 
 def _data(report: Mapping[str, Any]) -> str:
     return (
-        f"Trained on {_count(report['interactions'], 'interaction')} of {_count(report['members'], 'member')} "
-        f"with {_count(report['tracks'], 'track')}."
+        f"Trained on {counted(report['interactions'], 'interaction')} of {counted(report['members'], 'member')} "
+        f"with {counted(report['tracks'], 'track')}."
     )
 
 
@@ -105,24 +105,19 @@ def _quality(report: Mapping[str, Any]) -> str:
     found = report["recall_at_10"]["model"]
     if model is None or popular is None or found is None:
         return ""
-    times = f"{model / popular:.1f} times as good as" if popular > 0 else "beside"
+    if popular > 0:
+        beside = f"{model / popular:.1f} times as good as a list of what is popular"
+    else:
+        beside = "a list of what is popular finds none"
     return (
-        f"Tried on {_count(report['interactions_held_out'], 'interaction')} it had not seen: ten recommendations find "
-        f"{found:.0%} of them; {times} a list of what is popular (NDCG@10 {model:.3f}, popularity {popular:.3f})."
+        f"Tried on {counted(report['interactions_held_out'], 'interaction')} it had not seen: ten recommendations find "
+        f"{found:.0%} of them; {beside} (NDCG@10 {model:.3f}, popularity {popular:.3f})."
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _bar(fraction: float) -> str:
     done = round(max(0.0, min(1.0, fraction)) * BAR)
     return "▰" * done + "▱" * (BAR - done)
-
-
-def _when(moment: datetime) -> str:
-    return discord.utils.format_dt(moment, "R")
 
 
 def _duration(run: TrainingRun) -> str:

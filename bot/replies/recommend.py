@@ -29,7 +29,7 @@ _LETTERS = {Kind.LIKED: "l", Kind.DISLIKED: "d", Kind.KNOWN: "k"}
 _TITLES = {"mix": "Recommended tracks", "new": "Recommended new tracks", "familiar": "Recommended familiar tracks"}
 _MENUS = {Kind.LIKED: ("👍", "I like …"), Kind.DISLIKED: ("👎", "Not for me: …"), Kind.KNOWN: ("✅", "I know …")}
 _GIVEN = {Kind.LIKED: "You like", Kind.DISLIKED: "Not for you:", Kind.KNOWN: "You know"}
-_TAKEN_BACK = {Kind.LIKED: "liked", Kind.DISLIKED: "not for you", Kind.KNOWN: "known"}
+_MARKS = {Kind.LIKED: "liked", Kind.DISLIKED: "not for you", Kind.KNOWN: "known"}
 
 _NEXT = {
     Next.LINK: "I know nothing of your taste yet. Type `/link` to connect your Spotify account.",
@@ -101,7 +101,7 @@ def after_change(message: discord.Message, owner: str, change: Change, given: Ma
 def after_undo(message: discord.Message, owner: str, change: Change, given: Mapping[str, Given]) -> Shown:
     embed, choices = message.embeds[0].copy().clear_fields(), choices_of(message)
     _show_given(embed, choices, given)
-    embed.add_field(name="Noted", value=f"Undone: {_noted(change)}", inline=False)
+    embed.add_field(name="Noted", value=f"Undone: {_noted(change, again=True)}", inline=False)
     return Shown(embed, _view(choices, given, owner, None, _share_state(message)))
 
 
@@ -225,13 +225,19 @@ def _show_given(embed: discord.Embed, choices: Sequence[Choice], given: Mapping[
         embed.add_field(name="Your feedback", value=" · ".join(parts), inline=False)
 
 
-def _noted(change: Change) -> str:
+def _noted(change: Change, *, again: bool = False) -> str:
+    """`again`: what was added stood there before."""
     title = f"**{escaped(change.title, TITLE)}**"
     added = [kind for kind in FEEDBACK_KINDS if kind in change.now - change.before]
     removed = [kind for kind in FEEDBACK_KINDS if kind in change.before - change.now]
+    if added and again:
+        return f"{title} is marked as {_marks(added)} again. The next `/recommend` heeds it."
     if added:
         return f"{' and '.join(_GIVEN[kind] for kind in added)} {title}. The next `/recommend` heeds it."
     if removed:
-        words = " and ".join(_TAKEN_BACK[kind] for kind in removed)
-        return f"{title} is no longer marked as {words}. The next `/recommend` heeds it."
+        return f"{title} is no longer marked as {_marks(removed)}. The next `/recommend` heeds it."
     return f"Nothing had changed about {title}."
+
+
+def _marks(kinds: Sequence[Kind]) -> str:
+    return " and ".join(_MARKS[kind] for kind in kinds)

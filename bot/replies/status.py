@@ -3,7 +3,7 @@
 import discord
 
 from bot.replies.help import COLOUR
-from bot.replies.sync import counted, when
+from bot.replies.numbers import counted, when
 from bot.services.status import Next, Status
 from bot.sources import Source
 from specrec.interactions import Kind
@@ -44,7 +44,7 @@ def status_page(status: Status) -> discord.Embed:
         share = status.with_features / status.tracks
         embed.add_field(
             name="Altogether",
-            value=f"{counted(status.tracks, 'different track', 'different tracks')}; the audio features of "
+            value=f"{counted(status.tracks, 'track', 'different tracks')}; the audio features of "
             f"{status.with_features:,} are known ({share:.0%}).",
             inline=False,
         )

@@ -1,10 +1,9 @@
 """What /sync shows, while it goes and at the end."""
 
-from datetime import datetime
-
 import discord
 
 from bot.replies.help import COLOUR
+from bot.replies.numbers import counted, when
 from bot.services.progress import Progress, Stage
 from bot.spotify.records import Skip
 
@@ -33,11 +32,6 @@ def sync_page(progress: Progress, *, joined: bool = False, left_alone: bool = Fa
         )
         embed.add_field(name="Next", value=following, inline=False)
     return embed
-
-
-def when(moment: datetime) -> str:
-    """A time as each reader's own Discord shows it: "in 3 hours"."""
-    return discord.utils.format_dt(moment, "R")
 
 
 def _title(progress: Progress, joined: bool) -> str:
@@ -79,7 +73,3 @@ def _skipped(progress: Progress) -> str:
     if progress.refused:
         lines.append(f"{counted(progress.refused, 'list')} that Spotify does not let this bot read")
     return "\n".join(lines)
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

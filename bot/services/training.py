@@ -38,7 +38,7 @@ class Ending:
 
 
 STOPPED = Ending("failed", "The bot was stopped in the middle of it.")
-CANCELLED = Ending("cancelled", "An admin cancelled it.")
+CANCELLED = Ending("cancelled", "An admin asked for that.")
 
 
 @dataclass(frozen=True, slots=True)

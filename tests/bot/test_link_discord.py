@@ -114,7 +114,7 @@ async def test_from_the_command_to_the_edited_message_and_gone_again(discord, gu
         assert "Home *of* music" in page.text
         page = await walk(browser, link_in(message), "ada")
         assert page.heading == "Your Spotify account is linked"
-        await becomes(discord, message, r"**Linked as Ada \_L\_** on Home \*of\* music.")
+        await becomes(discord, message, r"**Linked as Ada \_L\_**, as you asked in Home \*of\* music.")
         assert "/link/" not in message.content
 
         reply = await ask(discord, ada, "unlink", guild)
@@ -183,7 +183,7 @@ async def test_asked_for_in_a_direct_message(discord, guild, spotify, browser, t
         assert "you asked for it in a direct message" in message.content
         assert "a direct message" in (await browser.open(link_in(message))).text
         assert (await walk(browser, link_in(message), "ada")).status == 200
-        await becomes(discord, message, "on a direct message")
+        await becomes(discord, message, "**, as you asked in a direct message.")
 
 
 async def test_the_link_and_its_message_survive_a_restart(discord, guild, spotify, browser, tmp_path):
@@ -204,7 +204,7 @@ async def test_linked_already(discord, guild, spotify, browser, tmp_path):
         for times in (1, 2):
             await ask(discord, ada, "link", guild)
             message = discord.dms(ada)[-1]
-            assert (r"Ada \_L\_ is linked already" in message.content) == (times == 2)
+            assert (r"You are linked as Ada \_L\_ already" in message.content) == (times == 2)
             assert (await walk(browser, link_in(message), "ada")).status == 200
             await becomes(discord, message, "Linked as")
 

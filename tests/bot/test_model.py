@@ -191,7 +191,7 @@ async def test_cancel_from_here_and_from_another_process(database, live, tmp_pat
         training = await models.retrain("1")
         await who.cancel()
         run = (await _end(training)).run
-        assert (run.status, run.reason) == ("cancelled", "An admin cancelled it.")
+        assert (run.status, run.reason) == ("cancelled", "An admin asked for that.")
         assert psutil.Process().children() == []
     await _still(store, live)
     with pytest.raises(MemberError, match="No training is under way"):

@@ -39,7 +39,9 @@ def test_what_was_not_measured_is_not_shown():
     assert "NDCG" not in text
     assert "There is too little. `/recommend` uses it" in text
     none_popular = REPORT | {"ndcg_at_10": {"model": 0.2, "popularity": 0.0}}
-    assert "beside a list" in result_text(Outcome(_run("promoted"), none_popular))
+    assert "find 25% of them; a list of what is popular finds none (NDCG@10 0.200" in result_text(
+        Outcome(_run("promoted"), none_popular)
+    )
 
 
 def test_the_other_endings_keep_the_old_model():

@@ -91,6 +91,7 @@ async def test_menus_and_undo_work_after_a_restart(discord, server, tmp_path):
         assert "👍" not in message.text.replace("👍 I like", "")
         message = await (await discord.click(ada, message, "Undo")).reply()
         assert "👍 1" in message.text
+        assert f"Undone: **{first.split(' – ')[0]}** is marked as liked again." in message.text
         message = await choose(discord, ada, message, "liked")  # the same again takes it back
         assert "no longer marked as liked" in message.text
         assert first in titles(await ask(discord, ada, guild, kind="new"))

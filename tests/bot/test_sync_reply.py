@@ -82,6 +82,11 @@ def test_every_status_has_a_page(following):
                 assert words(status_page(Status(True, linked, progress, holdings, len(holdings), 1, following)))
 
 
+def test_a_single_track_is_one_track():
+    liked = (Holding("discord", "liked", 1, 1),)
+    assert "Altogether: 1 track; the" in words(status_page(Status(True, None, None, liked, 1, 1, Next.LINK)))
+
+
 def test_a_kind_or_source_from_a_newer_version_does_no_harm():
     strange = (Holding("spotify", "hummed", 2, 1), Holding("minidisc", "saved", 1, 1))
     text = words(status_page(Status(True, account(), None, strange, 3, 0, Next.RECOMMEND)))
