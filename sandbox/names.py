@@ -44,7 +44,7 @@ _THING = _words(
 )
 _ANIMAL = _words(
     """
-    Otter Heron Pelican Badger Magpie Hedgehog Weasel Sparrow Walrus Gecko Marten Puffin Newt Wren Vole Oriole
+    Otter Heron Pelican Badger Magpie Hedgehog Weasel Sparrow Toucan Gecko Marten Puffin Newt Wren Vole Oriole
     """
 )
 _GROUP = _words(
