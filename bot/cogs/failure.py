@@ -32,8 +32,8 @@ async def answer_error(interaction: discord.Interaction, error: Exception) -> No
             await interaction.followup.send(told, ephemeral=True)
         else:
             await interaction.response.send_message(told, ephemeral=True)
-    except discord.HTTPException as failure:
-        log.warning("could not tell a member about an error: %s", failure.code)
+    except (discord.HTTPException, OSError) as failure:  # OSError: Discord is away
+        log.warning("could not tell a member about an error: %s", getattr(failure, "code", type(failure).__name__))
 
 
 def _name(interaction: discord.Interaction) -> str:

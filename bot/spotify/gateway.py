@@ -23,7 +23,8 @@ PAGE = 50  # the most that every listing allows in Development Mode
 ALBUM_PAGE = 10  # artists/{id}/albums allows no more
 TIMEOUT_SECONDS = (2.05, 5.0)  # connect, read; together below the ten seconds that a stop may take
 PATIENCE = timedelta(seconds=30)  # a 429 that asks for no more is waited for; longer ones stop the job
-SHORT_WAITS = 3  # after that many in a row it was not a short one
+SHORT_WAITS = 3  # after that many in a row it was not a short one,
+STUBBORN_PAUSE = timedelta(hours=1)  # and this long it is left alone: some last a day without saying so
 RETRY_DELAYS = (0.5, 1.0, 2.0)  # seconds, after 5xx and time-outs
 
 T = TypeVar("T")
@@ -157,9 +158,13 @@ class Gateway:
                 failures += 1
             except RateLimitError as error:
                 delay = (error.retry_at - self._clock()).total_seconds()
-                if waits == SHORT_WAITS or delay > PATIENCE.total_seconds():
+                if delay > PATIENCE.total_seconds():
                     self._closed_until[name] = error
                     raise
+                if waits == SHORT_WAITS:
+                    stubborn = type(error)(str(error), self._clock() + STUBBORN_PAUSE)
+                    self._closed_until[name] = stubborn
+                    raise stubborn from error
                 waits += 1
             await asyncio.sleep(max(0.0, delay))
 

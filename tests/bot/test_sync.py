@@ -114,6 +114,18 @@ async def test_a_long_429_stops_with_a_time_and_goes_on_by_itself(desk):
     assert ((await desk.account()).sync_note, (await desk.account()).sync_resumes_at) == (None, None)
 
 
+async def test_a_short_429_that_does_not_end_is_left_alone_for_an_hour(desk):
+    """As seen on saved tracks: a day long, and each time as if it were over in seconds."""
+    await linked(desk)
+    fault = desk.spotify.fail_next("/me/tracks", 429, times=None, retry_after=0)
+    progress = await desk.sync("ada")
+    assert (progress.stage, fault.hits) == (Stage.STOPPED, 4)
+    assert progress.resumes_at == desk.clock.now + timedelta(hours=1)
+    await daily(desk).tick()
+    await desk.sync("ada")
+    assert fault.hits == 4
+
+
 @pytest.mark.parametrize(("retry_after", "hours"), [(None, 24), (48_925, 48_925 / 3_600), (float("nan"), 24), (-5, 24)])
 async def test_a_used_up_quota_stops_for_a_day(desk, retry_after, hours):
     await linked(desk)
