@@ -4,6 +4,7 @@ log and, for refusals (`MemberError`), the same sentence.
 SpecRecError
 ├── SettingsError            the host's settings; ends the start, one sentence per fault
 ├── DatabaseError            the database cannot be used (newer version, not reachable)
+├── UnforeseenError          whatever nobody foresaw; its code leads to the cause in the log
 ├── MemberError              a refusal or a state that the member may read as it is
 │   ├── NotLinkedError       nothing to work with yet; says how to get started
 │   ├── NotAllowedError      the command is for somebody else
@@ -19,6 +20,7 @@ SpecRecError
 └── ModelError               a model version is damaged, foreign or missing, or a training run failed
 """
 
+import secrets
 from datetime import datetime
 
 
@@ -40,6 +42,18 @@ class SettingsError(SpecRecError):
 
 class DatabaseError(SpecRecError):
     """The database cannot be used; the message is for the host."""
+
+
+class UnforeseenError(SpecRecError):
+    """`code` is for the member to name and for the log to hold, beside the cause."""
+
+    def __init__(self) -> None:
+        self.code = secrets.token_hex(3).upper()
+        super().__init__(f"[{self.code}]")
+
+    @property
+    def told(self) -> str:
+        return f"{super().told} If it happens again, tell the host this code: `{self.code}`."
 
 
 class MemberError(SpecRecError):

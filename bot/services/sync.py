@@ -14,6 +14,7 @@ from bot.errors import (
     RateLimitError,
     SpecRecError,
     UnavailableError,
+    UnforeseenError,
 )
 from bot.services.collecting import Collector, UnlinkedError
 from bot.services.progress import Progress, Stage
@@ -143,8 +144,9 @@ class SyncService:
             log.info("the sync of account %d stopped: %s", account.id, error)
             await self._stopped(run, error)
         except Exception:
-            log.exception("the sync of account %d failed", account.id)
-            await self._stopped(run, SpecRecError())
+            unforeseen = UnforeseenError()
+            log.exception("%s the sync of account %d failed", unforeseen, account.id)
+            await self._stopped(run, unforeseen)
         finally:
             self._runs.pop(account.id, None)
 
