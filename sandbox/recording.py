@@ -69,6 +69,8 @@ class Recorder:
     def blanked(self, value: Any) -> Any:
         """`value` (JSON) with tokens and one-time links replaced, everything else and every type as it was."""
         match value:
+            case {"_errors": faults, **rest}:  # of a refused form: their codes are names
+                return {**self.blanked(rest), "_errors": faults}
             case dict():
                 return {
                     key: BLANK if key in SECRET_KEYS and isinstance(inner, str) else self.blanked(inner)

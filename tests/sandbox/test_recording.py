@@ -97,6 +97,12 @@ async def test_no_token_or_one_time_link_is_left(served):
     assert "x" * 22 in text
 
 
+def test_the_names_of_a_forms_faults_are_no_secrets():
+    faults = {"content": {"_errors": [{"code": "BASE_TYPE_BAD_LENGTH", "message": "Must be 2000 or fewer in length."}]}}
+    refused = {"code": 50035, "message": "Invalid Form Body", "errors": faults}
+    assert Recorder(io.StringIO(), PUBLIC_URL).blanked(refused) == refused
+
+
 async def test_what_is_outside_the_api_is_not_recorded(served):
     url, lines = served
     async with aiohttp.ClientSession() as session:
