@@ -21,6 +21,8 @@ from bot.storage.database import Database
 from bot.storage.migrate import migrate
 
 M_ARENA_MAX = -8  # of <malloc.h>
+TOKEN_REFUSED = 4004  # the gateway's close code: the token was reset meanwhile
+BAD_TOKEN = "Discord refuses DISCORD_TOKEN: copy a fresh one from the application's Bot page."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,8 +50,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{error.filename} exists already and is left as it is: move it away first.", file=sys.stderr)
         return 2
     except discord.LoginFailure:
-        print("Discord refuses DISCORD_TOKEN: copy a fresh one from the application's Bot page.", file=sys.stderr)
+        print(BAD_TOKEN, file=sys.stderr)
         return 2
+    except discord.ConnectionClosed as error:  # whatever may pass is tried again by the library
+        words = f"Discord closed the connection for good (code {error.code})."
+        print(BAD_TOKEN if error.code == TOKEN_REFUSED else words, file=sys.stderr)
+        return 1
+    except discord.HTTPException as error:
+        print(f"The bot could not start: Discord answered {error.status}. Try again in a while.", file=sys.stderr)
+        return 1
     except (DatabaseError, OSError) as error:
         print(f"The bot could not start: {error}", file=sys.stderr)
         return 1

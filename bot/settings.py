@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     """Required fields have no default. Units stand in the names."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     # Required
@@ -175,6 +175,8 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
     """Read the environment and `env_file`. Raises `SettingsError` with every fault at once, values left out."""
     try:
         return Settings(_env_file=env_file)  # type: ignore[call-arg]
+    except UnicodeDecodeError:
+        raise SettingsError([f"{env_file} is not UTF-8 text: save it as UTF-8 again."]) from None
     except ValidationError as error:
         first = {fault["loc"][0]: fault for fault in reversed(error.errors())}  # of a list's faults one is enough
         raise SettingsError([_sentence(str(name), fault) for name, fault in reversed(first.items())]) from None

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select
+from sqlalchemy.exc import DBAPIError
 
 from bot.clock import Clock
 from bot.errors import DatabaseError
@@ -35,8 +36,11 @@ async def migrate(database: Database, clock: Clock) -> None:
     """Run all pending migrations in one transaction; an empty database gets the schema as it is now. Raises
     `DatabaseError` in words for the host."""
     known = await asyncio.to_thread(revisions)
-    async with database.read() as connection:
-        tables, current = await connection.run_sync(_look)
+    try:
+        async with database.read() as connection:
+            tables, current = await connection.run_sync(_look)
+    except DBAPIError as error:
+        raise DatabaseError(f"The database that DATABASE_URL names cannot be used: {error.orig}.") from error
     if not tables:
         async with database.write() as connection:
             return await connection.run_sync(_create, known[-1])

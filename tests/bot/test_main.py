@@ -86,6 +86,26 @@ async def test_a_refused_token_is_one_sentence(discord: DiscordServer, tmp_path:
     ]
 
 
+async def test_discord_out_of_order_is_one_sentence(discord: DiscordServer, tmp_path: Path) -> None:
+    discord.fail_next("GET", "/users/@me", 403)
+    async with _bot(_environment(discord, tmp_path, LOG_LEVEL="ERROR"), tmp_path) as process:
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode().splitlines() == ["The bot could not start: Discord answered 403. Try again in a while."]
+
+
+async def test_a_token_that_was_reset_ends_the_bot_with_a_sentence(discord: DiscordServer, tmp_path: Path) -> None:
+    environment = _environment(discord, tmp_path, LOG_LEVEL="ERROR")
+    async with _bot(environment, tmp_path) as process:
+        await _ready(environment["WEB_PORT"])
+        await discord.disconnect(4004)
+        async with asyncio.timeout(10):
+            _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode().splitlines()[-1].startswith("Discord refuses DISCORD_TOKEN")
+    assert "Traceback" not in err.decode()
+
+
 async def test_it_gets_ready_answers_and_ends_on_sigterm(discord: DiscordServer, tmp_path: Path) -> None:
     ada = discord.add_user("Ada")
     guild = discord.add_guild("Club", ada)

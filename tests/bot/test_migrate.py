@@ -112,6 +112,16 @@ async def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> Non
     assert not list(tmp_path.glob("*.backup"))
 
 
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "specrec.db"
+    path.write_bytes(b"a photo of the sea" * 100)
+    database = Database(_url(path))
+    with pytest.raises(DatabaseError, match="cannot be used: file is not a database"):
+        await migrate(database, utc_now)
+    await database.close()
+    assert path.read_bytes() == b"a photo of the sea" * 100
+
+
 def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)  # as if it were not installed
     with pytest.raises(DatabaseError, match="needs the package asyncpg"):

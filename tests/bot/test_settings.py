@@ -94,6 +94,15 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_file_that_an_editor_saved_in_its_own_way(tmp_path: Path) -> None:
+    path = _write(tmp_path / ".env")
+    text = path.read_text()
+    path.write_text(text, "utf-8-sig")  # with a mark in front that would belong to the first name
+    assert load(path).discord_token.get_secret_value() == "abc"
+    path.write_text(text, "utf-16")
+    assert _faults(path) == [f"{path} is not UTF-8 text: save it as UTF-8 again."]
+
+
 def test_init_writes_a_loadable_file_with_a_fresh_key_and_never_overwrites(tmp_path: Path) -> None:
     first, second = tmp_path / "a.env", tmp_path / "b.env"
     write_env_file(first)
