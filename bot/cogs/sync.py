@@ -1,5 +1,6 @@
 """/sync: collect from Spotify now, told while it goes."""
 
+import logging
 from typing import Any
 
 import discord
@@ -10,6 +11,8 @@ from bot.errors import MemberError
 from bot.replies.link import NO_SPOTIFY
 from bot.replies.sync import sync_page
 from bot.services.sync import SyncService
+
+log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
 
@@ -29,9 +32,17 @@ class SyncCog(commands.Cog):
         shown = None
         async for progress in run.follow():
             page = sync_page(progress, joined=not is_new)
-            if page != shown:  # an edit that changes nothing would only use up the rate limit
+            if page != shown and await _show(interaction, page):  # an edit that changes nothing uses up the rate limit
                 shown = page
-                await interaction.edit_original_response(embed=page)
         if not run.is_over:
-            page = sync_page(run.progress, joined=not is_new, left_alone=True)
-            await interaction.edit_original_response(embed=page)
+            await _show(interaction, sync_page(run.progress, joined=not is_new, left_alone=True))
+
+
+async def _show(interaction: Interaction, page: discord.Embed) -> bool:
+    """An edit that does not go out is followed by another; the sync goes on all the same."""
+    try:
+        await interaction.edit_original_response(embed=page)
+    except (discord.HTTPException, OSError) as error:
+        log.warning("a sync was not shown: %s", getattr(error, "code", type(error).__name__))
+        return False
+    return True

@@ -123,6 +123,19 @@ async def test_from_nothing_to_tracks(discord, spotify, ada, house):
         assert "120 tracks saved" in text
 
 
+async def test_an_edit_that_does_not_go_out_is_followed_by_another(discord, spotify, ada, house, caplog):
+    async with house() as app:
+        await link_account(app.database, spotify, spotify.users["ada"], str(ada.id), KEY, utc_now())
+        hold = spotify.hold("/me/tracks")
+        discord.fail_next("PATCH", "/webhooks/*", 403)
+        asked = await discord.command(ada, "sync")
+        await says(asked, "Reading: saved tracks")
+        hold.release()
+        await says(asked, "up to date")
+    assert "a sync was not shown" in caplog.text
+    assert "went wrong" not in asked.original.text
+
+
 async def test_a_limit_is_told_with_its_time(discord, spotify, ada, house):
     async with house() as app:
         await link_account(app.database, spotify, spotify.users["ada"], str(ada.id), KEY, utc_now())
