@@ -33,8 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write the first list as an HTML page")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the community (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    for file in (options.json, options.record, options.picture):
+        if file is not None and not file.absolute().parent.is_dir():
+            parser.error(f"the folder of {file} does not exist: make it first, or name another file")
     try:
-        return asyncio.run(_run(parser.parse_args(arguments)))
+        return asyncio.run(_run(options))
     except OSError as error:
         print(f"The sandbox could not start: {error}", file=sys.stderr)
         return 1

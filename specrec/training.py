@@ -29,6 +29,8 @@ from specrec.progress import Progress, silent
 from specrec.scoring import ModelScorer, log_lift
 from specrec.tables import read_interactions, read_tracks
 
+SMALL = 20_000  # interactions below which one thread is as fast as two, and steady on a busy machine
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
@@ -38,7 +40,7 @@ class TrainingOptions:
     device: str = "auto"
     """auto, cpu or cuda."""
     threads: int | None = None
-    """Of the processor, for torch; None leaves torch its own choice."""
+    """Of the processor, for torch; None: one for small data, where several only wait for each other, else torch's choice."""
     hold_out: bool = True
     """Set a tenth of the interactions aside, never seen by any version's weights, and measure on them."""
     on_progress: Callable[[Progress], None] = field(default=silent, compare=False)
@@ -99,7 +101,8 @@ def train(
     fitting = Dataset(given.keep(~stop), values, known, device)
     hidden_pairs = (everything.members * len(catalogue) + everything.tracks)[hidden]
 
-    with _torch(options, device):
+    threads = options.threads or (1 if len(fitting.histories.tracks) < SMALL else None)
+    with _torch(options.seed, threads, device):
         rng = np.random.default_rng(options.seed)
         network = NCF(config, fitting.tensor(values), fitting.tensor(known), track_artists(catalogue, device)).to(
             device
@@ -160,12 +163,12 @@ def _device(name: str) -> torch.device:
 
 
 @contextmanager
-def _torch(options: TrainingOptions, device: torch.device) -> Iterator[None]:
+def _torch(seed: int, wanted: int | None, device: torch.device) -> Iterator[None]:
     """Seeds and threads for the time of a run; both are as they were afterwards."""
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(options.seed)
-        torch.set_num_threads(options.threads or threads)
+        torch.manual_seed(seed)
+        torch.set_num_threads(wanted or threads)
         torch.set_flush_denormal(True)  # probabilities near 0 would slow the processor down many times over
         try:
             yield

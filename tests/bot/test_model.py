@@ -3,7 +3,6 @@
 import asyncio
 import stat
 
-import psutil
 import pytest
 from sqlalchemy import select, update
 
@@ -17,7 +16,7 @@ from bot.storage.schema import model_version, training_run
 from specrec.history import HistoryItem
 from specrec.interactions import Kind
 from tests.bot.models import REPORT, Now, community, service, train_once
-from tests.bot.workers import publisher, sleeper, worker
+from tests.bot.workers import publisher, sleeper, training_processes, worker
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +150,7 @@ async def _still(store, version):
 async def test_kill_9_of_the_training_process(database, live, tmp_path, opened):
     models, store = await opened(database, tmp_path)
     training = await models.retrain("1")
-    (await _until(lambda: psutil.Process().children()))[0].kill()
+    (await _until(training_processes))[0].kill()
     run = (await _end(training)).run
     assert run.status == "failed"
     assert "killed from outside" in run.reason
@@ -179,7 +178,7 @@ async def test_a_run_that_takes_too_long(database, live, tmp_path, opened):
     models, store = await opened(database, tmp_path, sleeper(tmp_path), timeout=0.5)
     run = await _retrain(models)
     assert (run.status, run.reason) == ("failed", "It took longer than 0.00833333 minutes (TRAINING_TIMEOUT_MINUTES).")
-    assert psutil.Process().children() == []
+    assert training_processes() == []
     await _still(store, live)
 
 
@@ -192,7 +191,7 @@ async def test_cancel_from_here_and_from_another_process(database, live, tmp_pat
         await who.cancel()
         run = (await _end(training)).run
         assert (run.status, run.reason) == ("cancelled", "An admin asked for that.")
-        assert psutil.Process().children() == []
+        assert training_processes() == []
     await _still(store, live)
     with pytest.raises(MemberError, match="No training is under way"):
         await models.cancel()
@@ -344,7 +343,7 @@ async def test_closing_ends_a_run_within_seconds(database, live, tmp_path, opene
         await models.close()
     run = (await training.outcome()).run
     assert (run.status, run.reason) == ("failed", "The bot was stopped in the middle of it.")
-    assert psutil.Process().children() == []
+    assert training_processes() == []
     with pytest.raises(BusyError, match="restarting"):
         await models.retrain("1")
 

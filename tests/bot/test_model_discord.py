@@ -18,6 +18,7 @@ from sandbox.discord_server import DiscordServer, Permissions
 from tests.bot.models import community
 from tests.bot.running import TOKEN, running, settings_for
 from tests.bot.shelf import give
+from tests.bot.workers import training_processes
 
 TOO_LONG = 0.02  # minutes: a run that ends by itself before torch is loaded
 
@@ -158,7 +159,7 @@ async def test_cancel_and_stop_are_said_in_the_message(discord, club, tmp_path):
         await _ask(discord, club.owner, "model retrain", club)
         second = await discord.wait_for_message(club.general, lambda message: message is not first)
     assert "The bot was stopped in the middle of it" in second.text  # the App above is closed
-    assert psutil.Process().children() == []
+    assert training_processes() == []
 
 
 @asynccontextmanager

@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+import psutil
+
 _OPENING = """
 import json, os, shutil, signal, subprocess, sys, time
 from pathlib import Path
@@ -34,3 +36,11 @@ say(version=str(target), report=json.loads({json.dumps(report)!r}))
 def sleeper(folder: Path) -> tuple[str, ...]:
     """Never ends by itself."""
     return worker(folder, "sleeper", 'say(stage="learning taste", fraction=0.5)\ntime.sleep(600)\n')
+
+
+def training_processes() -> list[psutil.Process]:
+    """What this test process has started and what is still there.
+
+    Without Python's own resource tracker, which any earlier test in the same process may have left running.
+    """
+    return [child for child in psutil.Process().children() if "resource_tracker" not in " ".join(child.cmdline())]
