@@ -104,6 +104,8 @@ def _train(options: argparse.Namespace) -> None:
     # The only command that needs torch: `recommend` starts without its two seconds and 200 MB.
     from specrec.training import train_version
 
+    if options.json is not None and not options.json.absolute().parent.is_dir():
+        raise SpecrecError(f"the folder of {options.json} does not exist: make it first, or name another file")
     with _progress() as show:
         trained = train_version(
             options.interactions,

@@ -40,7 +40,7 @@ class TrainingOptions:
     device: str = "auto"
     """auto, cpu or cuda."""
     threads: int | None = None
-    """Of the processor, for torch; None: one for small data, where several only wait for each other, else torch's choice."""
+    """Of the processor; None: one for small data, where several only wait for each other, else torch's choice."""
     hold_out: bool = True
     """Set a tenth of the interactions aside, never seen by any version's weights, and measure on them."""
     on_progress: Callable[[Progress], None] = field(default=silent, compare=False)
