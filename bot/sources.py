@@ -6,3 +6,5 @@ from enum import StrEnum
 class Source(StrEnum):
     SPOTIFY = "spotify"  # Spotify's Web API, after /link
     DISCORD = "discord"  # likes, dislikes and "I know it" given on the bot's own buttons
+    EXPORT = "export"  # a member's own data from Spotify's privacy page, after /import
+    DATASET = "dataset"  # a file of interactions that the host read in with import-dataset

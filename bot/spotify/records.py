@@ -92,10 +92,10 @@ class Page(Generic[T]):
 
 def profile(body: Json) -> Profile | None:
     """`GET /me`. Apps older than May 2026 may lack `account_id`: then `id` stands for it."""
-    identity = _text(_get(body, "id")) or _text(_get(body, "account_id"))
+    identity = text(_get(body, "id")) or text(_get(body, "account_id"))
     if identity is None:
         return None
-    return Profile(_text(_get(body, "account_id")) or identity, identity, _text(_get(body, "display_name")))
+    return Profile(text(_get(body, "account_id")) or identity, identity, text(_get(body, "display_name")))
 
 
 def entries(body: Json) -> Page[Entry] | None:
@@ -146,9 +146,9 @@ def _page(body: Json, parse: Callable[[Json], T | Skip]) -> Page[T] | None:
     return Page(
         tuple(records),
         entries=len(items),
-        total=_whole(_get(body, "total")),
+        total=whole(_get(body, "total")),
         last=not items or not _get(body, "next"),
-        after=_text(_get(_get(body, "cursors"), "after")),
+        after=text(_get(_get(body, "cursors"), "after")),
         skipped=dict(skipped),
     )
 
@@ -176,7 +176,7 @@ def _track(item: Json, *, is_local: bool) -> TrackRecord | Skip:
     uri = item.get("uri")
     if is_local or item.get("is_local") is True or (isinstance(uri, str) and uri.startswith("spotify:local:")):
         return _local_track(item)
-    identity, title = identifier(item.get("id")), _text(item.get("name"))
+    identity, title = identifier(item.get("id")), text(item.get("name"))
     if identity is None or title is None:
         return Skip.UNREADABLE
     return TrackRecord(
@@ -185,8 +185,8 @@ def _track(item: Json, *, is_local: bool) -> TrackRecord | Skip:
         local=None,
         title=title,
         artists=_artists(item.get("artists")),
-        album=_text(_get(item.get("album"), "name")),
-        duration_ms=_whole(item.get("duration_ms")) or None,
+        album=text(_get(item.get("album"), "name")),
+        duration_ms=whole(item.get("duration_ms")) or None,
     )
 
 
@@ -200,14 +200,14 @@ def _local_track(item: Mapping[str, Json]) -> TrackRecord | Skip:
         artist, album, title, seconds = parts[2], parts[3], ":".join(parts[4:-1]), parts[-1]
     named = _artists(item.get("artists"))
     names = tuple(ArtistRecord(None, one.name) for one in named) or tuple(
-        ArtistRecord(None, name) for name in [_text(artist)] if name
+        ArtistRecord(None, name) for name in [text(artist)] if name
     )
-    shown = _text(item.get("name")) or _text(title)
+    shown = text(item.get("name")) or text(title)
     if shown is None:
         return Skip.UNREADABLE
-    duration = _whole(item.get("duration_ms")) or (int(seconds) * 1000 if re.fullmatch(r"[0-9]{1,5}", seconds) else 0)
-    shown_album = _text(_get(item.get("album"), "name")) or _text(album)
-    key = "\x1f".join(_folded(part) for part in (names[0].name if names else "", shown_album or "", shown))
+    duration = whole(item.get("duration_ms")) or (int(seconds) * 1000 if re.fullmatch(r"[0-9]{1,5}", seconds) else 0)
+    shown_album = text(_get(item.get("album"), "name")) or text(album)
+    key = "\x1f".join(folded(part) for part in (names[0].name if names else "", shown_album or "", shown))
     digest = hashlib.sha256(f"{key}\x1f{duration // 1000}".encode()).hexdigest()[:40]
     return TrackRecord(None, None, digest, shown, names, shown_album, duration or None)
 
@@ -215,12 +215,12 @@ def _local_track(item: Mapping[str, Json]) -> TrackRecord | Skip:
 def _artists(value: Json) -> tuple[ArtistRecord, ...]:
     if not isinstance(value, list):
         return ()
-    found = (ArtistRecord(identifier(_get(one, "id")), _text(_get(one, "name")) or "") for one in value)
+    found = (ArtistRecord(identifier(_get(one, "id")), text(_get(one, "name")) or "") for one in value)
     return tuple(dict.fromkeys(one for one in found if one.name))  # an artist named twice is one artist
 
 
 def _followed(item: Json) -> ArtistRecord | Skip:
-    identity, name = identifier(_get(item, "id")), _text(_get(item, "name"))
+    identity, name = identifier(_get(item, "id")), text(_get(item, "name"))
     return ArtistRecord(identity, name) if identity and name else Skip.UNREADABLE
 
 
@@ -230,15 +230,15 @@ def _playlist(item: Json) -> PlaylistRecord | Skip:
         return Skip.UNREADABLE
     return PlaylistRecord(
         identity,
-        _text(_get(_get(item, "owner"), "id")),
+        text(_get(_get(item, "owner"), "id")),
         _get(item, "collaborative") is True,
-        _text(_get(item, "snapshot_id")),
+        text(_get(item, "snapshot_id")),
     )
 
 
 def _album(item: Json) -> AlbumRecord | Skip:
     identity = identifier(_get(item, "id"))
-    return AlbumRecord(identity, _text(_get(item, "name"))) if identity else Skip.UNREADABLE
+    return AlbumRecord(identity, text(_get(item, "name"))) if identity else Skip.UNREADABLE
 
 
 def _with_album(track: TrackRecord, album: str | None) -> TrackRecord:
@@ -276,19 +276,19 @@ def _get(value: Json, key: str) -> Json:
     return value.get(key) if isinstance(value, dict) else None
 
 
-def _text(value: Json) -> str | None:
+def text(value: Json) -> str | None:
     """Text that every database takes: no NUL, no lone surrogates, no line breaks, cut; None where nothing is left."""
     if not isinstance(value, str):
         return None
-    whole = value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
-    return " ".join(whole.split())[:TEXT_LIMIT].strip() or None
+    kept = value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+    return " ".join(kept.split())[:TEXT_LIMIT].strip() or None
 
 
-def _folded(value: str) -> str:
+def folded(value: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
 
 
-def _whole(value: Json) -> int | None:
+def whole(value: Json) -> int | None:
     """A whole number ≥ 0 that fits a database's integer."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None

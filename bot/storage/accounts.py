@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.catalogue import LOCAL_FILES
+from bot.storage.listens import forget_waiting
 from bot.storage.schema import account, artist_follow, interaction, listing, track
 from bot.storage.syncs import LINKED, NEEDS_RECONNECT
 
@@ -159,6 +160,7 @@ async def erase_source(connection: AsyncConnection, member_id: int, source: str)
     listings = await connection.execute(
         delete(listing).where(listing.c.member_id == member_id, listing.c.source == source)
     )
+    await forget_waiting(connection)
     accounts = await connection.execute(
         delete(account).where(account.c.member_id == member_id, account.c.source == source)
     )

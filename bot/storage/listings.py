@@ -30,6 +30,10 @@ async def open_listing(connection: AsyncConnection, member_id: int, source: str,
     return Listing(*(await connection.execute(_select().filter_by(**place))).one())
 
 
+async def listing_by_id(connection: AsyncConnection, listing_id: int) -> Listing:
+    return Listing(*(await connection.execute(_select().filter_by(id=listing_id))).one())
+
+
 async def listings_of(connection: AsyncConnection, member_id: int, source: str, prefix: str = "") -> list[Listing]:
     """Those whose key starts with `prefix`, e.g. "playlist:"."""
     query = _select().where(

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -134,7 +135,7 @@ track = Table(
 track_alias = Table(  # every id under which a track is known; several ids of one recording meet here
     "track_alias",
     metadata,
-    Column("scheme", Text, primary_key=True),  # spotify | isrc | local | later mbid …
+    Column("scheme", Text, primary_key=True),  # spotify | isrc | local | name (bot.storage.names; the first keeps it)
     Column("value", Text, primary_key=True),
     _of_track(),
     Index(None, "track_id"),
@@ -188,6 +189,34 @@ interaction = Table(
     UniqueConstraint("listing_id", "track_id", "kind"),
     Index(None, "member_id", "track_id"),
     Index(None, "track_id"),
+)
+
+unmatched_track = Table(  # what plays without an id call a track that is not known here yet
+    "unmatched_track",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name_key", Text, nullable=False),  # bot.storage.names
+    Column("isrc", Text, nullable=False, server_default=""),
+    Column("title", Text, nullable=False),
+    Column("artist", Text, nullable=False),
+    UniqueConstraint("name_key", "isrc"),
+    sqlite_autoincrement=True,
+)
+
+listen = Table(  # single plays, so that a play which comes twice counts once; in the order of time, as they are written
+    "listen",
+    metadata,
+    Column("listing_id", Integer, ForeignKey("listing.id", ondelete="CASCADE"), primary_key=True),
+    Column("minute", Integer, primary_key=True),  # since 1970
+    Column("second", Integer, primary_key=True),  # of the minute; -1: the source rounds down to the minute
+    Column("play", BigInteger, primary_key=True),  # a hash of title, artist and the milliseconds played
+    Column("ms_played", Integer),
+    Column("track_id", Integer, ForeignKey("track.id", ondelete="CASCADE")),
+    Column("unmatched_id", Integer, ForeignKey("unmatched_track.id")),
+    CheckConstraint("(track_id IS NULL) <> (unmatched_id IS NULL)", name="one_track"),
+    Index(None, "track_id"),
+    Index(None, "unmatched_id"),
+    sqlite_with_rowid=False,
 )
 
 artist_follow = Table(

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.spotify.records import ArtistRecord, TrackRecord
 from bot.storage.database import upsert
+from bot.storage.names import name_key
 from bot.storage.schema import artist, track, track_alias, track_artist
 
 Alias = tuple[str, str]
@@ -29,10 +30,11 @@ class _Stored:
 
 
 async def store_tracks(
-    connection: AsyncConnection, records: Sequence[TrackRecord], source: str, now: datetime
+    connection: AsyncConnection, records: Sequence[TrackRecord], source: str, now: datetime, *, refresh: bool = True
 ) -> list[int]:
     """The keys of `records`, in their order. Unknown tracks are added; titles, albums and artists of known ones are
-    brought up to date by the id that is linked to, so that two editions do not take turns."""
+    brought up to date by the id that is linked to, so that two editions do not take turns. `refresh` False: known ones
+    stay as they are, for sources that know less of a track than Spotify does."""
     known = await _known(connection, [alias for record in records for alias in _aliases(record)])
     await _add(connection, [record for record in records if _find(known, record) is None], known, source, now)
     keys = [known[_main_alias(record, known)] for record in records]
@@ -47,7 +49,8 @@ async def store_tracks(
         ],
         key=["scheme", "value"],
     )
-    await _bring_up_to_date(connection, list(zip(keys, records, strict=True)), source, now)
+    if refresh:
+        await _bring_up_to_date(connection, list(zip(keys, records, strict=True)), source, now)
     return keys
 
 
@@ -118,6 +121,7 @@ async def _add(
             known[scheme, value] = key
             aliases_of_added.append({"scheme": scheme, "value": value, "track_id": key})
     await connection.execute(insert(track_alias), aliases_of_added)
+    await _name(connection, zip(keys, added, strict=True))
     await _set_artists(connection, dict(zip(keys, added, strict=True)))
 
 
@@ -142,9 +146,21 @@ async def _bring_up_to_date(
         if wanted != current[key]:
             values = {**wanted.__dict__, "source": source, "updated_at": now}
             await connection.execute(update(track).where(track.c.id == key).values(values))
+    await _name(connection, ((key, one) for key, one in same_edition.items() if current[key].title != one.title))
     changed = await _set_artists(connection, same_edition)
     if changed:
         await connection.execute(update(track).where(track.c.id.in_(changed)).values(updated_at=now))
+
+
+async def _name(connection: AsyncConnection, named: Iterable[tuple[int, TrackRecord]]) -> None:
+    """Make tracks known by their names, for sources that know nothing else; of several the first keeps the name. What
+    files on a member's own disk are called is nobody else's business."""
+    names: dict[str, int] = {}
+    for key, one in named:
+        if one.artists and one.local is None:
+            names.setdefault(name_key(one.title, one.artists[0].name), key)
+    rows = [{"scheme": "name", "value": name, "track_id": key} for name, key in names.items()]
+    await upsert(connection, track_alias, rows, key=["scheme", "value"])
 
 
 async def _set_artists(connection: AsyncConnection, records: dict[int, TrackRecord]) -> list[int]:

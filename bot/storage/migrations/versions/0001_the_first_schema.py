@@ -101,6 +101,17 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "unmatched_track",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name_key", sa.Text(), nullable=False),
+        sa.Column("isrc", sa.Text(), server_default="", nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("artist", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unmatched_track")),
+        sa.UniqueConstraint("name_key", "isrc", name=op.f("uq_unmatched_track_name_key_isrc")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "account",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("member_id", sa.Integer(), nullable=False),
@@ -253,8 +264,33 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_interaction_member_id_track_id"), ["member_id", "track_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_interaction_track_id"), ["track_id"], unique=False)
 
+    op.create_table(
+        "listen",
+        sa.Column("listing_id", sa.Integer(), nullable=False),
+        sa.Column("minute", sa.Integer(), nullable=False),
+        sa.Column("second", sa.Integer(), nullable=False),
+        sa.Column("play", sa.BigInteger(), nullable=False),
+        sa.Column("ms_played", sa.Integer(), nullable=True),
+        sa.Column("track_id", sa.Integer(), nullable=True),
+        sa.Column("unmatched_id", sa.Integer(), nullable=True),
+        sa.CheckConstraint("(track_id IS NULL) <> (unmatched_id IS NULL)", name=op.f("ck_listen_one_track")),
+        sa.ForeignKeyConstraint(["listing_id"], ["listing.id"], name=op.f("fk_listen_listing_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["track_id"], ["track.id"], name=op.f("fk_listen_track_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["unmatched_id"], ["unmatched_track.id"], name=op.f("fk_listen_unmatched_id")),
+        sa.PrimaryKeyConstraint("listing_id", "minute", "second", "play", name=op.f("pk_listen")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("listen", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_listen_track_id"), ["track_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_listen_unmatched_id"), ["unmatched_id"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("listen", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_listen_unmatched_id"))
+        batch_op.drop_index(batch_op.f("ix_listen_track_id"))
+
+    op.drop_table("listen")
     with op.batch_alter_table("interaction", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_interaction_track_id"))
         batch_op.drop_index(batch_op.f("ix_interaction_member_id_track_id"))
@@ -278,6 +314,7 @@ def downgrade() -> None:
     op.drop_table("listing")
     op.drop_table("audio_features")
     op.drop_table("account")
+    op.drop_table("unmatched_track")
     with op.batch_alter_table("training_run", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_training_run_running",

@@ -1,0 +1,24 @@
+"""Titles and artists brought into one form, so that a track without an id is found by what it is called."""
+
+import re
+import unicodedata
+
+_GUESTS = re.compile(r"[(\[]\s*(?:feat|ft|with)\b[^)\]]*[)\]]|\s(?:feat|ft)\.?\s.*", re.IGNORECASE)
+_REMASTER = re.compile(
+    r"\s+-\s+(?:\d{4}\s+)?(?:digital(?:ly)?\s+)?remaster(?:ed)?\b.*|[(\[][^)\]]*\bremaster(?:ed)?\b[^)\]]*[)\]]",
+    re.IGNORECASE,
+)
+
+
+def name_key(title: str, artist: str) -> str:
+    """One form of a title and its first artist: no case, accents, punctuation, guests or remasters. Live recordings,
+    remixes and the like stay apart. A name that is nothing but punctuation stays as it is."""
+    return f"{_folded(artist)}\x1f{_folded(_REMASTER.sub('', _GUESTS.sub('', title)) or title)}"
+
+
+def _folded(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    kept = "".join(
+        char if char.isalnum() else " " for char in letters.replace("&", " and ") if not unicodedata.combining(char)
+    )
+    return " ".join(kept.split()) or " ".join(name.casefold().split())
