@@ -1,22 +1,24 @@
 """How good a model is on interactions that its weights have not seen, beside popularity on the same ones."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specrec.baselines import popularity
+from specrec.baselines.popularity import popularity
 from specrec.compatibility import compatibility
 from specrec.interactions import Histories
 from specrec.member import Member
-from specrec.metrics import mean_pairwise_jaccard, ndcg_at_k, r2_score, recall_at_k
+from specrec.metrics import Numbers, mean_pairwise_jaccard, ndcg_at_k, r2_score, recall_at_k, standard_error
 from specrec.scoring import ModelScorer
 from specrec.taste import TasteProfile
 
 TOP = 10
 MAX_MEMBERS = 2_000  # measured, evenly spread over all: enough for a standard error of .006
 MAX_LISTS = 500  # compared pair by pair
+MEASURES = {"recall_at_10": recall_at_k, "ndcg_at_10": ndcg_at_k}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ def evaluate(scorer: ModelScorer, held_out: HeldOut) -> dict[str, Any]:
     over the members, with its standard error.
     """
     baseline = popularity(held_out.given, len(scorer.catalogue))
-    figures: dict[str, list[tuple[float, float]]] = {"recall_at_10": [], "ndcg_at_10": []}
+    hits: tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]] = [], []  # of the model, of popularity
+    relevant: list[int] = []
     lists: list[list[int]] = []
     actual: list[float] = []
     predicted: list[float] = []
@@ -51,21 +54,21 @@ def evaluate(scorer: ModelScorer, held_out: HeldOut) -> dict[str, Any]:
         lists.append(best)
         if not len(hidden):
             continue
-        relevant = hidden.tolist()
-        popular = best_unseen(baseline, rows)
-        figures["recall_at_10"].append((recall_at_k(best, relevant, TOP), recall_at_k(popular, relevant, TOP)))
-        figures["ndcg_at_10"].append((ndcg_at_k(best, relevant, TOP), ndcg_at_k(popular, relevant, TOP)))
+        relevant.append(len(hidden))
+        for found, ranked in zip(hits, (best, best_unseen(baseline, rows)), strict=True):
+            found.append(np.isin(ranked + [-1] * (TOP - len(ranked)), hidden))
         everything, all_weights = np.concatenate((rows, hidden)), np.concatenate((weights, hidden_weights))
         profile = TasteProfile.of(scorer.values[everything], scorer.known[everything], all_weights)
         comparable = hidden[(scorer.known[hidden] & profile.known).any(axis=1)]
         actual += compatibility(profile, scorer.values[comparable], scorer.known[comparable]).tolist()
         predicted += scores.compatibility[comparable].tolist()
+    measures = {name: _both(measure, hits, relevant) for name, measure in MEASURES.items()}
     return {
         "finite": finite,
-        "members_measured": len(figures["ndcg_at_10"]),
+        "members_measured": len(relevant),
         "interactions_held_out": len(held_out.hidden.tracks),
-        **{name: _beside_popularity(pairs) for name, pairs in figures.items()},
-        "difference": _difference(figures["ndcg_at_10"]),
+        **{name: _beside_popularity(pairs) for name, pairs in measures.items()},
+        "difference": _difference(measures["ndcg_at_10"]),
         "mean_jaccard": mean_pairwise_jaccard(_spread(np.arange(len(lists)), MAX_LISTS, lists)),
         "lists": len(lists),
         "distinct_top_tens": len({tuple(best) for best in lists}),
@@ -88,16 +91,24 @@ def _spread(members: NDArray[np.int64], count: int, of: Any = None) -> Any:
     return chosen if of is None else [of[i] for i in chosen]
 
 
-def _beside_popularity(pairs: list[tuple[float, float]]) -> dict[str, float | None]:
-    if not pairs:
+def _both(
+    measure: Callable[[NDArray[np.bool_], NDArray[np.int64], int], Numbers],
+    hits: tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]],
+    relevant: list[int],
+) -> Numbers:
+    """(2, members) a measure of the model, and of popularity."""
+    counts = np.array(relevant, dtype=np.int64)
+    return np.stack([measure(np.array(found, dtype=np.bool_).reshape(-1, TOP), counts, TOP) for found in hits])
+
+
+def _beside_popularity(pairs: Numbers) -> dict[str, float | None]:
+    if not pairs.size:
         return {"model": None, "popularity": None}
-    model, baseline = np.mean(pairs, axis=0)
+    model, baseline = pairs.mean(axis=1)
     return {"model": float(model), "popularity": float(baseline)}
 
 
-def _difference(pairs: list[tuple[float, float]]) -> dict[str, float | None]:
-    if not pairs:
-        return {"mean": None, "standard_error": None}
-    differences = np.array([model - baseline for model, baseline in pairs])
-    error = float(differences.std(ddof=1) / len(pairs) ** 0.5) if len(pairs) > 1 else None
-    return {"mean": float(differences.mean()), "standard_error": error}
+def _difference(pairs: Numbers) -> dict[str, float | None]:
+    differences = pairs[0] - pairs[1]
+    mean = float(differences.mean()) if differences.size else None
+    return {"mean": mean, "standard_error": standard_error(differences)}

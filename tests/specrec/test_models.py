@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from specrec.baselines import popularity
+from specrec.baselines.popularity import popularity
 from specrec.catalogue import Catalogue, Track
 from specrec.checkpoint import open_version, write_version
 from specrec.errors import TrainingError

@@ -1,0 +1,1 @@
+"""What every report stands beside: one small file for each peer."""
