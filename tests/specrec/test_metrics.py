@@ -96,7 +96,7 @@ def test_the_error_of_r2_leaves_one_member_out_at_a_time():
     predicted = actual + rng.normal(0, 0.1, 9)
     without = [r2_score(actual[members != member], predicted[members != member]) for member in (4, 7, 9)]
     assert r2_error(actual, predicted, members) == pytest.approx(jackknife_error(np.array(without)))
-    assert r2_error(actual, predicted, np.zeros(9)) is None
+    assert r2_error(actual, predicted, np.zeros(9, dtype=np.int64)) is None
     assert r2_error([], [], np.array([])) is None
     assert r2_error([1, 1, 2], [1, 1, 2], np.array([0, 0, 1])) is None  # without member 1 nothing varies
 
