@@ -8,6 +8,7 @@ SpecRecError
 ├── MemberError              a refusal or a state that the member may read as it is
 │   ├── NotLinkedError       nothing to work with yet; says how to get started
 │   ├── NotAllowedError      the command is for somebody else
+│   ├── FileRefusedError     a file that cannot be imported, with the reason
 │   └── BusyError            the same thing is already under way, or was a moment ago
 ├── SpotifyError             Spotify said no, or nothing
 │   ├── NeedsReconnectError  the consent is gone: only the member can renew it
@@ -70,6 +71,10 @@ class NotLinkedError(MemberError):
 
 class NotAllowedError(MemberError):
     pass
+
+
+class FileRefusedError(MemberError):
+    """What is wrong with a file. While it is read, the words that follow its name ("is empty")."""
 
 
 class BusyError(MemberError):

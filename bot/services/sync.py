@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from bot.errors import (
 )
 from bot.services.collecting import Collector, UnlinkedError
 from bot.services.progress import Progress, Stage
+from bot.services.run import Run
 from bot.sources import Source
 from bot.spotify.gateway import Gateway
 from bot.storage import syncs
@@ -37,32 +37,12 @@ class MissingFeatures(Protocol):
         ...
 
 
-class SyncRun:
-    """One sync under way, or just ended. `progress` moves while it goes."""
+class SyncRun(Run[Progress]):
+    """One sync of one account."""
 
     def __init__(self, account: SyncAccount) -> None:
+        super().__init__(Progress())
         self.account = account
-        self.progress = Progress()
-        self.task: asyncio.Task[None] | None = None
-
-    @property
-    def is_over(self) -> bool:
-        return self.task is None or self.task.done()
-
-    async def wait(self, seconds: float | None = None) -> None:
-        """Until it ended, or so long. Never raises what the sync raised."""
-        if self.task is not None:
-            await asyncio.wait({self.task}, timeout=seconds)
-
-    async def follow(self, every_s: float = 2.0, at_most_s: float = 14 * 60) -> AsyncIterator[Progress]:
-        """The progress now and then, and once more at the end; for less than the 15 minutes in which a command's reply
-        can be edited."""
-        clock = asyncio.get_running_loop()
-        until = clock.time() + at_most_s
-        while not self.is_over and clock.time() < until:
-            yield self.progress
-            await self.wait(min(every_s, max(0.0, until - clock.time())))
-        yield self.progress
 
 
 class SyncService:

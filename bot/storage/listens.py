@@ -89,8 +89,8 @@ async def store_listens(
 async def store_kept(
     connection: AsyncConnection, member_id: int, source: str, kept: Sequence[Kept], now: datetime
 ) -> Counts:
-    """Store whole lists: each one's tracks count as often as they stand in it now. What an earlier reading found and
-    this one does not stays: a file may be older than the last. Tracks that are not known here cannot be kept."""
+    """Store tracks of lists, each once a list. What an earlier reading found and this one does not stays: a file may be
+    older than the last. `unmatched`: tracks that are not known here, which cannot be kept."""
     counts = Counts()
     lists: dict[tuple[str, str], list[Kept]] = defaultdict(list)
     for one in kept:
@@ -104,7 +104,7 @@ async def store_kept(
             if track_id is None:
                 counts.unmatched += 1
             else:
-                _add(sightings, track_id, Sighting(1, one.at))
+                sightings[track_id] = Sighting(1, one.at)
         added = await see(connection, place, kind, sightings, since, since=since)
         counts.new += added
         counts.already_there += len(sightings) - added
