@@ -1,7 +1,7 @@
 """Model versions on disk: safetensors for the arrays, JSON for the rest; no pickle, and numpy is enough to read them.
 
     DIR/active                       the name of the version in use, one line
-    DIR/<version>/model.safetensors  arrays by name; later networks may add names (sparse track-to-track arrays, …)
+    DIR/<version>/model.safetensors  arrays by name; a branch without a gate has none
     DIR/<version>/version.json       format, sha256 of the arrays' file, report, and a checksum over all of these
 
 A version is written into a hidden sibling and renamed into place, so that it is whole or not there. It holds tracks,
@@ -27,6 +27,7 @@ from safetensors.numpy import save_file
 from specrec.catalogue import Catalogue
 from specrec.errors import CheckpointError
 from specrec.features import FEATURES
+from specrec.fusion import BRANCHES
 from specrec.interactions import Vocabulary
 
 FORMAT = "specrec-model"
@@ -36,20 +37,25 @@ KEPT_VERSIONS = 5
 
 # What every version holds beside the catalogue, with the number of dimensions.
 _REQUIRED = {
-    "history_embedding": 2,
-    "hidden_bias": 1,
-    "track_embedding": 2,
-    "track_bias": 1,
-    "artist_gate": 0,
-    "audio_gate": 0,
+    "gates": 1,
+    "listeners": 1,
     "distance_bias": 0,
-    "compatibility_centre": 0,
     "track_vectors": 2,
     "scaling.centre": 1,
     "scaling.spread": 1,
     "calibration": 1,
     **{f"profile_tower.{name}.weight": 2 for name in ("hidden", "output", "skip")},
     **{f"profile_tower.{name}.bias": 1 for name in ("hidden", "output")},
+}
+
+# What it holds for each branch that has a gate.
+_LINKS = {"starts": 1, "targets": 1, "weights": 1}
+_OF_BRANCH: dict[str, dict[str, int]] = {
+    "wide": {f"wide.{name}": dimensions for name, dimensions in _LINKS.items()},
+    "neighbour": {f"neighbour.{name}": dimensions for name, dimensions in _LINKS.items()},
+    "deep": {"history_embedding": 2, "hidden_bias": 1, "track_embedding": 2, "track_bias": 1},
+    "artist": {},
+    "audio": {"sound_vectors": 2, "history_sound.weight": 2, "history_sound.bias": 1},
 }
 
 
@@ -140,17 +146,19 @@ def open_version(path: Path) -> Version:
         if _sha256(path / ARRAYS) != metadata["sha256"]:
             raise CheckpointError(f"{path} is damaged: {ARRAYS} is not the file that {METADATA} describes")
         arrays = map_arrays(path / ARRAYS)
-        for name, dimensions in _REQUIRED.items():
+        required = dict(_REQUIRED)
+        for branch, gate in zip(BRANCHES, arrays["gates"], strict=True):
+            required |= _OF_BRANCH[branch.source] if gate > 0 else {}
+        for name, dimensions in required.items():
             if name not in arrays or arrays[name].ndim != dimensions:
                 raise CheckpointError(f"{path} is damaged: its array {name} is missing or of another shape")
         catalogue = _catalogue(arrays)
     except OSError as error:
         raise CheckpointError(f"{path / ARRAYS} cannot be read: {error.strerror}") from error
-    except (SafetensorError, KeyError, ValueError, IndexError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
         raise CheckpointError(f"{path} is damaged: its arrays are not those of a model version") from error
-    if not (
-        len(arrays["track_embedding"]) == len(arrays["track_vectors"]) == len(catalogue.features) == len(catalogue)
-    ):
+    by_track = ("track_vectors", "listeners", "track_embedding", "history_embedding", "sound_vectors")
+    if {len(arrays[name]) for name in by_track if name in arrays} | {len(catalogue.features)} != {len(catalogue)}:
         raise CheckpointError(f"{path} is damaged: its arrays are not about the same tracks")
     return Version(path.name, catalogue, arrays, metadata["report"])
 

@@ -1,4 +1,4 @@
-"""The two training loops: the compatibility head first, then the ranking, which takes the head as it is."""
+"""The training loops, one for each part of the network that is learned: compatibility head, deep and audio branch."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,33 +14,52 @@ from specrec.dataset import Dataset
 from specrec.errors import TrainingError
 from specrec.features import Floats, Mask
 from specrec.interactions import Histories
-from specrec.ncf import NCF
+from specrec.ncf import NCF, Batch
 from specrec.taste import TasteProfile
 
+SCORES = 4_000_000
 OnStep = Callable[[float, int, float], None]  # share of the loop that is done, step, loss
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How both loops go."""
+    """How the loops go."""
 
     batch_members: int = 256
-    batch_scores: int = 4_000_000
-    """Members × tracks of one batch, at most: bounds the memory."""
     learning_rate: float = 4e-3
-    gate_learning_rate: float = 5e-2
     weight_decay: float = 0.3
     warm_up_steps: int = 20
     average: float = 0.98
     """Decay of the running average of the weights, which is what is kept."""
-    max_steps: int = 400
+    max_steps: int = 480
     check_every: int = 40
-    """Steps between two looks at the interactions held out for stopping."""
+    """Steps between two looks at the members held out for stopping."""
     patience: int = 3
     """Looks without improvement after which training stops."""
+    most_columns: int = 20_000
+    """Tracks in one softmax; of a larger catalogue each step sees what its members like and a random choice."""
+    sound_steps: int = 300
+    sound_members: int = 128
+    sound_learning_rate: float = 3e-3
     compatibility_steps: int = 1_200
     compatibility_pairs: int = 1_024
     """Pairs of profile and track in each step of the compatibility head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Members held out whole: what is `given` of their histories, and what is `hidden` and to be found."""
+
+    given: Dataset
+    hidden: Histories
+
+    def batches(self) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+        """Of members with something to be found, as many at a time as keeps their scores at 16 MB."""
+        members = np.flatnonzero(np.diff(self.hidden.starts))
+        size = max(1, SCORES // len(self.given.values))
+        for first in range(0, len(members), size):
+            chosen = members[first : first + size]
+            yield chosen, self.given.batch(chosen)
 
 
 def fit_compatibility(
@@ -85,77 +104,126 @@ def fit_compatibility(
         loss = ((predicted - data.tensor(target)).square() * mask).sum() / mask.sum().clamp(min=1)
         _step(optimiser, loss, "compatibility head")
         on_step((step + 1) / schedule.compatibility_steps, step + 1, loss.item())
-    with torch.no_grad():
-        predicted_all = predicted[mask]
-        if len(predicted_all):
-            network.compatibility_centre.fill_(float(predicted_all.mean()))
 
 
-def fit_ranking(
+def fit_deep(
     network: NCF,
     data: Dataset,
-    stopping: Histories,
+    judged: Judged | None,
     schedule: Schedule,
     rng: np.random.Generator,
     on_step: OnStep,
 ) -> int:
-    """Teach the ranking by full softmax over the catalogue; returns the number of steps that was kept.
+    """Teach the deep branch by softmax over the catalogue; returns the number of steps that was kept.
 
-    Each member's own tracks are the targets, each weighing 1 / √n. Every `check_every` steps the averaged weights are
-    tried on `stopping` (interactions held out from `data`); the best ones are kept. Without any, half the steps
-    are made and the last weights kept.
+    Each member's liked tracks are the targets, by taste weight. Every `check_every` steps the averaged weights are
+    tried on members held out whole, and the best are kept; without any, all steps are made and the last ones kept.
     """
     targets = data.histories.keep(data.histories.weights > 0)
     members = np.flatnonzero(np.diff(targets.starts))
-    size = max(1, min(schedule.batch_members, schedule.batch_scores // len(data.values)))
-    judged = np.flatnonzero(np.diff(stopping.starts))
-    gates = [network.artist_gate, network.audio_gate]
+    chances_of = np.bincount(targets.tracks, minlength=len(data.values)) / len(members)
     tables = [network.history_embedding, network.track_embedding]
     plain = [network.track_bias, network.hidden_bias]
     optimiser = torch.optim.AdamW(
-        [
-            {"params": tables, "lr": schedule.learning_rate, "weight_decay": schedule.weight_decay},
-            {"params": plain, "lr": schedule.learning_rate, "weight_decay": 0.0},
-            {"params": gates, "lr": schedule.gate_learning_rate, "weight_decay": 0.0},
-        ]
+        [{"params": tables, "weight_decay": schedule.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=schedule.learning_rate,
     )
-    rates = [group["lr"] for group in optimiser.param_groups]
-    trained = [*tables, *plain, *gates]
+    trained = [*tables, *plain]
     average = [parameter.detach().clone() for parameter in trained]
-    best, best_average, best_step = -1.0, average, 0
-    steps = schedule.max_steps if len(judged) else schedule.max_steps // 2
-    for step, chosen in enumerate(_batches(members, size, rng), start=1):
-        for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * min(1.0, step / schedule.warm_up_steps)
+    best, best_average, best_step = -1.0, average, schedule.max_steps
+    for step, chosen in enumerate(_batches(members, schedule.batch_members, rng), start=1):
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.learning_rate * min(1.0, step / schedule.warm_up_steps)
         network.train()
         batch = data.batch(chosen)
-        with torch.no_grad():
-            compatibilities = network.compatibilities(batch)
-        chances = torch.log_softmax(network.ranking(batch, compatibilities), dim=-1)
-        liked = batch.weights > 0
-        counts = torch.bincount(batch.members[liked], minlength=batch.size)
-        gains = chances[batch.members[liked], batch.tracks[liked]] / counts.sqrt()[batch.members[liked]]
+        weights = batch.weights.clamp(min=0)
+        weights = weights / batch.sum_by_member(weights.square()).sqrt()[batch.members]
+        pool = _Pool.draw(batch.tracks[weights > 0], chances_of, batch.size, schedule.most_columns, rng)
+        chances = torch.log_softmax(network.deep(batch, pool.columns) - pool.correction, dim=-1)
+        liked = weights > 0
+        gains = weights[liked] * chances[batch.members[liked], pool.places(batch.tracks[liked])]
         loss = -gains.sum() / batch.size
         _step(optimiser, loss, "ranking")
         with torch.no_grad():
             decay = min(schedule.average, step / (step + 10))
             for mean, parameter in zip(average, trained, strict=True):
                 mean.lerp_(parameter, 1 - decay)
-        on_step(step / steps, step, loss.item())
-        if len(judged) and step % schedule.check_every == 0:
-            quality = _quality(network, data, stopping, judged[:2_000], trained, average, size)
+        on_step(step / schedule.max_steps, step, loss.item())
+        if judged is not None and step % schedule.check_every == 0:
+            quality = _quality(network, judged, trained, average)
             if quality > best:
                 best, best_average, best_step = quality, [mean.clone() for mean in average], step
             elif step - best_step >= schedule.patience * schedule.check_every:
                 break
-        if step == steps:
+        if step == schedule.max_steps:
             break
-    if not len(judged):
-        best_step = step
     with torch.no_grad():
         for parameter, mean in zip(trained, best_average, strict=True):
             parameter.copy_(mean)
     return best_step
+
+
+def fit_sound(network: NCF, data: Dataset, schedule: Schedule, rng: np.random.Generator, on_step: OnStep) -> None:
+    """Teach the audio branch to find one half of a history by the sound of the other, among the tracks that are heard.
+
+    It never sees which track it is, only how it sounds: what it learns holds for tracks that nobody has yet.
+    """
+    audible: NDArray[np.bool_] = np.logical_or.reduce(data.known, axis=1)
+    targets = data.histories.keep((data.histories.weights > 0) & audible[data.histories.tracks])
+    members = np.flatnonzero(np.diff(targets.starts) > 1)
+    if not len(members):
+        return
+    heard = np.bincount(targets.tracks, minlength=len(audible))
+    silent = data.tensor(np.equal(heard, 0))
+    chances_of = heard / len(members)
+    parameters = [*network.history_sound.parameters(), *network.track_sound.parameters(), network.sound_temperature]
+    optimiser = torch.optim.AdamW(parameters, lr=schedule.sound_learning_rate, weight_decay=1e-2)
+    for step, chosen in enumerate(_batches(members, schedule.sound_members, rng), start=1):
+        batch = data.batch(chosen)
+        liked = (batch.weights > 0) & ~silent[batch.tracks]
+        given = liked & data.tensor(np.less(rng.random(len(liked)), 0.5))
+        wanted = liked & ~given
+        pool = _Pool.draw(batch.tracks[liked], chances_of, batch.size, schedule.most_columns, rng)
+        scores = network.sound_temperature.exp() * network.sound(batch, given.float(), pool.columns) - pool.correction
+        scores = scores.masked_fill(silent if pool.columns is None else silent[pool.columns], -1e9)
+        scores = scores.index_put((batch.members[given], pool.places(batch.tracks[given])), scores.new_tensor(-1e9))
+        chances = torch.log_softmax(scores, dim=-1)[batch.members[wanted], pool.places(batch.tracks[wanted])]
+        counts = torch.bincount(batch.members[wanted], minlength=batch.size)
+        loss = -(chances / counts[batch.members[wanted]].sqrt()).sum() / batch.size
+        _step(optimiser, loss, "audio branch")
+        on_step(step / schedule.sound_steps, step, loss.item())
+        if step == schedule.sound_steps:
+            break
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The tracks of one step's softmax: all, or those that are wanted and a random choice of the others.
+
+    `correction` is the log of each one's chance to be in the pool; less it, the sum over the pool estimates the sum
+    over the catalogue without bias.
+    """
+
+    columns: Tensor | None
+    correction: Tensor
+
+    @classmethod
+    def draw(
+        cls, wanted: Tensor, chances: NDArray[np.float64], members: int, most: int, rng: np.random.Generator
+    ) -> "_Pool":
+        if len(chances) <= most:
+            return cls(None, torch.zeros((), device=wanted.device))
+        share = most / 2 / len(chances)
+        drawn = np.flatnonzero(rng.random(len(chances)) < share)
+        columns = np.union1d(drawn, wanted.cpu().numpy())
+        present = 1 - (1 - share) * (1 - np.minimum(chances[columns], 1.0)) ** members
+        return cls(
+            torch.from_numpy(columns).to(wanted.device),
+            torch.from_numpy(np.log(present).astype(np.float32)).to(wanted.device),
+        )
+
+    def places(self, tracks: Tensor) -> Tensor:
+        return tracks if self.columns is None else torch.searchsorted(self.columns, tracks)
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor, part: str) -> None:
@@ -177,16 +245,8 @@ def _batches(members: NDArray[np.int64], size: int, rng: np.random.Generator) ->
 
 
 @torch.no_grad()
-def _quality(
-    network: NCF,
-    data: Dataset,
-    stopping: Histories,
-    judged: NDArray[np.int64],
-    trained: list[torch.nn.Parameter],
-    average: list[Tensor],
-    size: int,
-) -> float:
-    """Mean reciprocal-log gain of the held-out interactions under the averaged weights: NDCG over the whole catalogue.
+def _quality(network: NCF, judged: Judged, trained: list[torch.nn.Parameter], average: list[Tensor]) -> float:
+    """Mean reciprocal-log gain of the hidden tracks under the averaged weights: NDCG over the whole catalogue.
 
     Smoother than NDCG@10 where members are few, and the same goal.
     """
@@ -195,13 +255,11 @@ def _quality(
         parameter.copy_(mean)
     network.eval()
     gains: list[float] = []
-    for start in range(0, len(judged), size):
-        members = judged[start : start + size]
-        batch = data.batch(members)
-        scores = network.ranking(batch, network.compatibilities(batch))
+    for members, batch in judged.batches():
+        scores = network.deep(batch)
         scores[batch.members, batch.tracks] = -torch.inf
         for position, member in enumerate(members):
-            wanted = data.tensor(stopping.of_member(int(member))[0])
+            wanted = judged.given.tensor(judged.hidden.of_member(int(member))[0])
             places = (scores[position][None, :] > scores[position][wanted][:, None]).sum(dim=1)  # (hidden,)
             gains.append(float((1 / torch.log2(places + 2.0)).mean()))
     for parameter, value in zip(trained, kept, strict=True):

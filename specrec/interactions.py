@@ -207,6 +207,18 @@ class Histories:
         return self.tracks[part], self.weights[part]
 
 
+def relative_weights(weights: NDArray[np.float32], members: Rows, count: int) -> NDArray[np.float64]:
+    """(pairs,) weights / the mean size of their member's weights, so that no member's habit of counting matters.
+
+    What is merely known (0) stays 0 and is not counted. `members` (pairs,) are below `count`.
+    """
+    sizes = np.bincount(members, np.abs(weights), minlength=count)
+    entries = np.bincount(members, weights != 0, minlength=count)
+    means = np.where(entries > 0, sizes, 1.0) / np.maximum(entries, 1)
+    relative: NDArray[np.float64] = weights.astype(np.float64) / means[members]
+    return relative
+
+
 def is_set_aside(member_id: str, track_id: str, share: float = SET_ASIDE_SHARE, salt: str = "gate") -> bool:
     """Whether a stable hash sets this pair aside; the same on every machine and in every run."""
     digest = blake2b(f"{salt}\x1f{member_id}\x1f{track_id}".encode(), digest_size=8).digest()

@@ -1,14 +1,17 @@
 """The network: neural collaborative filtering in which a member is their history. Configuration first, then layers.
 
-    history ─┬─ pooled track embeddings ── tanh ──┐ · track's output embedding + bias      (deep branch)
-             ├─ weight of each artist ────────────┤ log1p, times a gate                    (artist branch)
-             └─ taste profile ── audio tower ─┐   │
-    track ───── audio features ─ audio tower ─┴───┤ compatibility head; centred, times a gate (audio branch)
-                                                  └─ ranking score: softmax over the catalogue
+    history ─┬─ links of its tracks ─────────────── ridge weights, and again for rarer tracks   (wide branch)
+             ├─ links of its tracks ─────────────── who likes both, and again for rarer tracks  (neighbour branch)
+             ├─ pooled track embeddings ── tanh ─── · track's output embedding + bias           (deep branch)
+             ├─ weight of each artist ───────────── log1p                                       (artist branch)
+             └─ pooled audio inputs ── projection ─ cosine with the track's projection          (audio branch)
+                                                    each scaled per member, times its gate: ranking score
+    taste profile, track's features ── two towers ─ compatibility score
 
-There is no table of members: whoever brings a history is served by the same formula, seen in training or not. What a
-track of the history adds to its *own* score through artists and features is left out, in training as in serving, so
-that a track is judged by what the rest of the history says about it.
+A fused network as NeuMF (He et al., WWW 2017) is one, but every branch takes the history itself: there is no table of
+members, and whoever brings a history is served by the same formula, seen in training or not. What a track of the
+history adds to its *own* score through links, artists and the compatibility's profile is left out, in training as in
+serving, so that a track is judged by what the rest of the history says about it.
 """
 
 from dataclasses import dataclass
@@ -18,6 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- torch's own name for it
 
 from specrec.features import FEATURES
+from specrec.fusion import BRANCHES, CLIP, DEEP_SCALE, RARER, SMALLEST_SPREAD, TOP
+
+AUDIO_INPUTS = 3 * len(FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +35,16 @@ class NCFConfig:
     dropout: float = 0.7
     """Share of a history that the deep branch does not get to see in a training step."""
     audio_width: int = 64
-    """Hidden units of each audio tower."""
+    """Hidden units of each tower of the compatibility head."""
     audio_size: int = 24
-    """Length of the vectors in which the audio towers compare profile and track."""
+    """Length of the vectors in which the towers compare profile and track."""
+    sound_size: int = 32
+    """Length of the vectors in which the audio branch compares history and track."""
 
     @classmethod
     def for_data(cls, members: int, tracks: int) -> "NCFConfig":
-        """A size for the data: narrow for a handful of members, narrower again for catalogues past 100,000 tracks."""
-        width = 32 if members < 50 else 128 if members < 300 or tracks > 100_000 else 256
+        """A size for the data: narrow for a handful of members, narrower again for large catalogues."""
+        width = 32 if members < 50 or tracks > 300_000 else 128 if members < 300 else 64 if tracks > 100_000 else 256
         return cls(width=width)
 
 
@@ -60,30 +68,58 @@ class Batch:
     def size(self) -> int:
         return len(self.profiles)
 
+    def sum_by_member(self, values: Tensor) -> Tensor:
+        """(P, …) -> (B, …)."""
+        return values.new_zeros((self.size, *values.shape[1:])).index_add(0, self.members, values)
+
+    def relative_weights(self) -> Tensor:
+        """(P,) as `specrec.interactions.relative_weights`, in double precision."""
+        weights = self.weights.double()
+        entries = self.sum_by_member((weights != 0).double())
+        means = self.sum_by_member(weights.abs()) / entries.clamp(min=1)
+        return weights / torch.where(entries > 0, means, 1.0)[self.members]
+
 
 class AudioTower(nn.Module):
     """Nine standardised features and their mask -> the vector by which profile and track are compared."""
 
     def __init__(self, config: NCFConfig) -> None:
         super().__init__()
-        # Values, their squares and the mask: a distance is a sum of squares, so that much is given.
-        self.hidden = nn.Linear(3 * len(FEATURES), config.audio_width)
+        self.hidden = nn.Linear(AUDIO_INPUTS, config.audio_width)
         self.output = nn.Linear(config.audio_width, config.audio_size)
-        self.skip = nn.Linear(3 * len(FEATURES), config.audio_size, bias=False)
+        self.skip = nn.Linear(AUDIO_INPUTS, config.audio_size, bias=False)
 
     def forward(self, values: Tensor, known: Tensor) -> Tensor:
         """(…, 9) and (…, 9) bool -> (…, audio_size)."""
-        mask = known.to(values.dtype)
-        values = values * mask
-        inputs = torch.cat((values, values.square() / 4, mask), dim=-1)  # (…, 27)
+        inputs = audio_inputs(values, known)
         return self.output(torch.tanh(self.hidden(inputs))) + self.skip(inputs)  # type: ignore[no-any-return]
+
+
+def audio_inputs(values: Tensor, known: Tensor) -> Tensor:
+    """(…, 27) values, their squares and the mask: a distance is a sum of squares, so that much is given."""
+    mask = known.to(values.dtype)
+    values = values * mask
+    return torch.cat((values, values.square() / 4, mask), dim=-1)
 
 
 class NCF(nn.Module):
     """The whole network over one catalogue of T tracks and A artists."""
 
-    def __init__(self, config: NCFConfig, values: Tensor, known: Tensor, track_artists: Tensor) -> None:
-        """`values` (T, 9) standardised, `known` (T, 9) bool, `track_artists` (T, A) sparse, 1 where A made T."""
+    def __init__(
+        self,
+        config: NCFConfig,
+        values: Tensor,
+        known: Tensor,
+        track_artists: Tensor,
+        wide: Tensor,
+        neighbour: Tensor,
+        listeners: Tensor,
+    ) -> None:
+        """`values` (T, 9) standardised, `known` (T, 9) bool, `track_artists` (T, A) sparse, 1 where A made T.
+
+        `wide` and `neighbour` (T, T) sparse: what each column's track says about each row's; `listeners` (T,) how
+        many members like each track.
+        """
         super().__init__()
         tracks = len(values)
         self.config = config
@@ -91,23 +127,35 @@ class NCF(nn.Module):
         self.register_buffer("known", known)
         self.register_buffer("track_artists", track_artists)
         self.register_buffer("artist_count", torch.sparse.sum(track_artists, dim=1).to_dense())  # (T,)
+        self.register_buffer("wide", wide)
+        self.register_buffer("neighbour", neighbour)
+        self.register_buffer("listeners", listeners)
+        self.register_buffer("gates", torch.zeros(len(BRANCHES), dtype=torch.double))
         self.history_embedding = nn.Parameter(torch.randn(tracks, config.width) / config.width**0.5)
         self.hidden_bias = nn.Parameter(torch.zeros(config.width))
         self.track_embedding = nn.Parameter(torch.randn(tracks, config.width) / config.width**0.5)
         self.track_bias = nn.Parameter(torch.zeros(tracks))
-        self.artist_gate = nn.Parameter(torch.tensor(1.0))
-        self.audio_gate = nn.Parameter(torch.tensor(1.0))
+        self.history_sound = nn.Linear(AUDIO_INPUTS, config.sound_size)
+        self.track_sound = nn.Linear(AUDIO_INPUTS, config.sound_size)
+        with torch.no_grad():  # begins as likeness: the same projection on both sides
+            self.history_sound.weight.copy_(self.track_sound.weight)
+            self.history_sound.bias.zero_()
+            self.track_sound.bias.zero_()
+        self.sound_temperature = nn.Parameter(torch.tensor(3.0))
         self.profile_tower = AudioTower(config)
         self.track_tower = AudioTower(config)
         self.distance_bias = nn.Parameter(torch.tensor(1.0))
-        # The middle of all predicted compatibilities: a track of unknown sound is neither raised nor lowered.
-        self.register_buffer("compatibility_centre", torch.tensor(0.0))
 
     values: Tensor
     known: Tensor
     track_artists: Tensor
     artist_count: Tensor
-    compatibility_centre: Tensor
+    wide: Tensor
+    neighbour: Tensor
+    listeners: Tensor
+    gates: Tensor
+
+    # compatibility head
 
     def compatibility(self, profile_vectors: Tensor, track_vectors: Tensor) -> Tensor:
         """(N, audio_size) both -> (N,) predicted compatibility scores, 0-1: exp of minus a learned distance."""
@@ -131,36 +179,84 @@ class NCF(nn.Module):
         own_comparable = (batch.profiles_without_known & self.known[batch.tracks]).any(dim=-1)
         return torch.where(comparable.index_put((batch.members, batch.tracks), own_comparable), scores, 0.0)
 
-    def artist_weights(self, batch: Batch) -> Tensor:
-        """(B, T): how much of the member's history is by the track's artists, the track itself left out."""
-        history = torch.sparse_coo_tensor(
-            torch.stack((batch.members, batch.tracks)),
-            batch.weights,
-            (batch.size, len(self.values)),
-            is_coalesced=True,
-            check_invariants=False,
-        )
-        by_artist = torch.sparse.mm(self.track_artists.t(), history.to_dense().T)  # (A, B)
-        weights = torch.sparse.mm(self.track_artists, by_artist).T  # (B, T)
-        own = batch.weights * self.artist_count[batch.tracks]
-        others: Tensor = weights.index_put((batch.members, batch.tracks), -own, accumulate=True)
-        return others
+    # branches of the ranking
 
-    def ranking(self, batch: Batch, compatibilities: Tensor) -> Tensor:
-        """(B, T) ranking scores: logits of the softmax over the catalogue. `compatibilities` are taken as given."""
-        squares = torch.zeros(batch.size, device=batch.weights.device)
-        squares = squares.index_add(0, batch.members, batch.weights.square())
-        shares = batch.weights / squares.clamp(min=1e-12).sqrt()[batch.members]  # (P,)
-        shares = F.dropout(shares, self.config.dropout, self.training)
+    def deep(self, batch: Batch, columns: Tensor | None = None) -> Tensor:
+        """(B, T) logits of the softmax over the catalogue, or (B, columns) of these tracks alone."""
+        lengths = batch.sum_by_member(batch.weights.square()).clamp(min=1e-12).sqrt()
+        shares = F.dropout(batch.weights / lengths[batch.members], self.config.dropout, self.training)  # (P,)
         starts = torch.searchsorted(batch.members, torch.arange(batch.size, device=shares.device))
         pooled = F.embedding_bag(
             batch.tracks, self.history_embedding, starts, mode="sum", per_sample_weights=shares
         )  # (B, width)
         hidden = torch.tanh(pooled + self.hidden_bias)
-        weights = self.artist_weights(batch)
-        artists = torch.sign(weights) * torch.log1p(weights.abs())  # (B, T)
-        audio = torch.where(compatibilities > 0, compatibilities - self.compatibility_centre, 0.0)  # (B, T)
-        scores: Tensor = (
-            hidden @ self.track_embedding.T + self.track_bias + self.artist_gate * artists + self.audio_gate * audio
+        if columns is None:
+            return hidden @ self.track_embedding.T + self.track_bias
+        return hidden @ self.track_embedding[columns].T + self.track_bias[columns]
+
+    def sound(self, batch: Batch, heard: Tensor, columns: Tensor | None = None) -> Tensor:
+        """(B, T) or (B, columns) cosines of the history's sound and the track's, 0 where either is unknown.
+
+        `heard` (P,) is 1 for the pairs that count: the liked ones, or those of them that a training step gives.
+        """
+        inputs = audio_inputs(self.values, self.known)  # (T, 27)
+        audible = self.known.any(dim=-1)
+        heard = heard * audible[batch.tracks]
+        totals = batch.sum_by_member(heard)
+        pooled = batch.sum_by_member(heard[:, None] * inputs[batch.tracks]) / totals.clamp(min=1e-9)[:, None]
+        vectors = F.normalize(self.history_sound(pooled), dim=-1) * (totals > 1e-9)[:, None]
+        return vectors @ self.sound_vectors(columns).T
+
+    def sound_vectors(self, columns: Tensor | None = None) -> Tensor:
+        """(T, sound_size) or (columns, sound_size) of length 1; 0 where no feature is known."""
+        values = self.values if columns is None else self.values[columns]
+        known = self.known if columns is None else self.known[columns]
+        vectors = F.normalize(self.track_sound(audio_inputs(values, known)), dim=-1)
+        return vectors * known.any(dim=-1, keepdim=True)
+
+    def artists(self, batch: Batch, history: Tensor) -> Tensor:
+        """(B, T) log1p of how much of the history is by the track's artists, the track itself left out."""
+        by_artist = torch.sparse.mm(self.track_artists.t(), history.T)  # (A, B)
+        weights = torch.sparse.mm(self.track_artists, by_artist).T  # (B, T)
+        own = history[batch.members, batch.tracks] * self.artist_count[batch.tracks]
+        weights = weights.index_put((batch.members, batch.tracks), -own, accumulate=True)
+        return torch.sign(weights) * torch.log1p(weights.abs())
+
+    def branches(self, batch: Batch) -> Tensor:
+        """(B, branches, T) each branch's own scores, in the order of `specrec.fusion.BRANCHES`."""
+        dense = torch.zeros((batch.size, len(self.values)), device=batch.weights.device)
+        history = dense.index_put((batch.members, batch.tracks), batch.relative_weights().float())  # (B, T)
+        wide = torch.sparse.mm(self.wide, history.T).T
+        neighbour = torch.sparse.mm(self.neighbour, history.T).T
+        scores = {
+            "wide": wide,
+            "neighbour": neighbour,
+            "deep": self.deep(batch),
+            "artist": self.artists(batch, history),
+            "audio": self.sound(batch, (batch.weights > 0).float()),
+        }
+        return torch.stack(
+            [
+                scores[branch.source] * (self.listeners + RARER) ** -branch.exponent
+                if branch.exponent
+                else scores[branch.source]
+                for branch in BRANCHES
+            ],
+            dim=1,
         )
-        return scores
+
+    def scaled(self, batch: Batch, scores: Tensor) -> Tensor:
+        """(B, branches, T) as `specrec.fusion.Frame` does: comparable between branches and members."""
+        scores = scores.double()
+        middle = scores.mean(dim=-1, keepdim=True)
+        unknown = scores.transpose(1, 2).index_put((batch.members, batch.tracks), scores.new_tensor(-torch.inf))
+        best = unknown.transpose(1, 2).topk(min(TOP, scores.shape[-1]), dim=-1).values
+        spread = torch.where(best.isfinite(), best, middle).mean(dim=-1, keepdim=True) - middle
+        silent = spread <= SMALLEST_SPREAD * scores.abs().amax(dim=-1, keepdim=True)
+        within = torch.where(silent, 0.0, (scores - middle) / torch.where(silent, 1.0, spread)).clamp(*CLIP)
+        deep = torch.tensor([branch.source == "deep" for branch in BRANCHES], device=scores.device)[None, :, None]
+        return torch.where(deep, (scores - middle) / DEEP_SCALE, within)
+
+    def ranking(self, batch: Batch) -> Tensor:
+        """(B, T) ranking scores: logits of who is to be found among the tracks."""
+        return torch.einsum("bkt,k->bt", self.scaled(batch, self.branches(batch)), self.gates).float()

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue
 from specrec.features import Floats, Mask, Scaling
+from specrec.fusion import BRANCHES, RARER, Frame
 from specrec.interactions import Rows
+from specrec.links import Links
 from specrec.member import Member
 from specrec.taste import TasteProfile
 
+LINKED = ("wide", "neighbour")
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -28,6 +31,14 @@ class Scores:
     match: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What makes scores comparable between members: the mean size of a member's weights, and the branches' scales."""
+
+    unit: float
+    frame: Frame
+
+
 class ModelScorer:
     """Scores members by the arrays of one version. T tracks, A artists, n tracks of a history."""
 
@@ -37,37 +48,91 @@ class ModelScorer:
         self.values, self.known = self.scaling.apply(catalogue.features)
         self._arrays = arrays
         self._artist_tracks = catalogue.artist_tracks
-        self._artist_gate = float(arrays["artist_gate"])
-        self._audio_gate = float(arrays["audio_gate"])
-        self._centre = float(arrays["compatibility_centre"])
+        self._gates = np.asarray(arrays["gates"], dtype=np.float64)
+        self._sources = {branch.source for branch, gate in zip(BRANCHES, self._gates, strict=True) if gate > 0}
+        self._links = {name: Links.of_arrays(name, arrays) for name in LINKED if name in self._sources}
+        rarity = np.asarray(arrays["listeners"], dtype=np.float64) + RARER
+        self._rarity = {branch.exponent: rarity**-branch.exponent for branch in BRANCHES}
         self._slope, self._offset = (float(value) for value in arrays["calibration"])
 
     def score(self, member: Member) -> Scores:
         """All tracks for one member. An empty history is scored too: by what everybody likes."""
-        compatibility = self._compatibilities(member)
-        ranking = (
-            self._arrays["track_embedding"] @ self._hidden(self._pooled(member))
-            + self._arrays["track_bias"]
-            + self._artist_gate * _damp(self._artist_weights(member))
-            + self._audio_gate * self._audio(compatibility)
-        ).astype(np.float32)
-        return Scores(ranking, compatibility, self._match(ranking))
+        ranking = self.ranking(member, self.standing(member))
+        return Scores(ranking, self._compatibilities(member), self._match(ranking))
+
+    def standing(self, member: Member) -> Standing:
+        """What makes the member's scores comparable: see `Standing`."""
+        sizes = np.abs(member.weights[member.weights != 0]).astype(np.float64)
+        unit = float(sizes.mean()) if len(sizes) else 1.0
+        return Standing(unit, Frame.of(self._branches(member, unit), member.rows[member.rows >= 0]))
+
+    def ranking(self, member: Member, standing: Standing) -> Floats:
+        """(T,) ranking scores of the member under a standing, which may be that of a longer history."""
+        scores: Floats = (self._gates @ standing.frame.scale(self._branches(member, standing.unit))).astype(np.float32)
+        return scores
 
     def contributions(self, member: Member, rows: Rows) -> Floats:
         """(n, rows): each track's score with the whole history less its score without one track of the history.
 
-        A track's part in its own score is 0: that it is known already is no reason to recommend it.
+        The standing stays that of the whole history. A track's part in its own score is 0: that it is known already
+        is no reason to recommend it.
         """
-        whole = self.score(member).ranking[rows]
-        without = (
-            self._hidden(self._pooled_without_each(member)) @ self._arrays["track_embedding"][rows].T
-            + self._arrays["track_bias"][rows]
-            + self._artist_gate * _damp(self._artist_weights_without_each(member, rows))
-            + self._audio_gate * self._audio(self._compatibilities_without_each(member, rows))
-        )
-        raised = (whole - without).astype(np.float32)
+        standing = self.standing(member)
+        whole = standing.frame.scale(self._branches(member, standing.unit))[:, rows]
+        without = standing.frame.scale(self._branches_without_each(member, standing.unit, rows))
+        raised: Floats = np.einsum("k,knr->nr", self._gates, whole[:, None, :] - without).astype(np.float32)
         raised[member.rows[:, None] == rows[None, :]] = 0.0
         return raised
+
+    # branches
+
+    def _branches(self, member: Member, unit: float) -> NDArray[np.float64]:
+        """(branches, T) each branch's own scores; 0 for branches without a gate."""
+        inside = member.rows >= 0
+        rows, weights = member.rows[inside], member.weights[inside].astype(np.float64) / unit
+        scores: dict[str, NDArray[Any]] = {name: links.follow(rows, weights) for name, links in self._links.items()}
+        if "deep" in self._sources:
+            scores["deep"] = (
+                self._arrays["track_embedding"] @ self._hidden(self._pooled(member)) + self._arrays["track_bias"]
+            )
+        if "artist" in self._sources:
+            scores["artist"] = _damp(self._artist_weights(member, unit))
+        if "audio" in self._sources:
+            inputs, counts = self._heard(member)
+            scores["audio"] = self._arrays["sound_vectors"] @ self._history_sound(inputs.sum(axis=0), counts.sum())
+        return np.stack(
+            [
+                scores[branch.source] * self._rarity[branch.exponent]
+                if branch.source in scores
+                else np.zeros(len(self.catalogue))
+                for branch in BRANCHES
+            ]
+        ).astype(np.float64)
+
+    def _branches_without_each(self, member: Member, unit: float, rows: Rows) -> NDArray[np.float64]:
+        """(branches, n, rows) the same without each track of the history."""
+        inside = member.rows >= 0
+        weights = np.where(inside, member.weights, 0.0).astype(np.float64) / unit
+        scores: dict[str, NDArray[Any]] = {}
+        for name, links in self._links.items():
+            parts = links.between(np.maximum(member.rows, 0), rows) * weights[:, None]
+            scores[name] = parts.sum(axis=0) - parts
+        if "deep" in self._sources:
+            hidden = self._hidden(self._pooled_without_each(member))
+            scores["deep"] = hidden @ self._arrays["track_embedding"][rows].T + self._arrays["track_bias"][rows]
+        if "artist" in self._sources:
+            scores["artist"] = _damp(self._artist_weights_without_each(member, rows) / unit)
+        if "audio" in self._sources:
+            inputs, counts = self._heard(member)
+            vectors = self._history_sound(inputs.sum(axis=0) - inputs, counts.sum() - counts)
+            scores["audio"] = vectors @ self._arrays["sound_vectors"][rows].T
+        nothing = np.zeros((len(member.rows), len(rows)))
+        return np.stack(
+            [
+                scores[branch.source] * self._rarity[branch.exponent][rows] if branch.source in scores else nothing
+                for branch in BRANCHES
+            ]
+        ).astype(np.float64)
 
     # deep branch
 
@@ -91,18 +156,35 @@ class ModelScorer:
         hidden: Floats = np.tanh(pooled + self._arrays["hidden_bias"])
         return hidden
 
+    # audio branch
+
+    def _heard(self, member: Member) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n, 27) the audio inputs of each liked track, 0 for others and where nothing is known; and (n,) 1 or 0."""
+        heard = (member.weights > 0) & member.known.any(axis=1)
+        inputs = _audio_inputs(member.values, member.known).astype(np.float64)
+        return inputs * heard[:, None], heard.astype(np.float64)
+
+    def _history_sound(self, inputs: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(…, 27) sums of audio inputs, (…) their number -> (…, sound_size) of length 1; 0 if nothing was heard."""
+        pooled = inputs / np.expand_dims(np.maximum(counts, 1e-9), -1)
+        vectors = pooled @ self._arrays["history_sound.weight"].T + self._arrays["history_sound.bias"]
+        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        normalised: NDArray[np.float64] = vectors / np.maximum(lengths, 1e-12) * np.expand_dims(counts > 0, -1)
+        return normalised
+
     # artist branch
 
-    def _artist_weights(self, member: Member) -> NDArray[np.float64]:
+    def _artist_weights(self, member: Member, unit: float) -> NDArray[np.float64]:
         """(T,) how much of the history is by the track's artists, the track itself left out."""
         owners, artists = _flat(member)
-        by_artist = np.bincount(artists, member.weights[owners], len(self.catalogue.artists))
+        relative = member.weights.astype(np.float64) / unit
+        by_artist = np.bincount(artists, relative[owners], len(self.catalogue.artists))
         shares = by_artist[self.catalogue.artist_rows]
         weights = np.bincount(self._artist_tracks, shares, len(self.catalogue)).astype(np.float64)
         inside = member.rows >= 0
         rows = member.rows[inside]
         counts = self.catalogue.artist_starts[rows + 1] - self.catalogue.artist_starts[rows]
-        weights[rows] -= member.weights[inside] * counts
+        weights[rows] -= relative[inside] * counts
         return weights
 
     def _artist_weights_without_each(self, member: Member, rows: Rows) -> NDArray[np.float64]:
@@ -116,7 +198,7 @@ class ModelScorer:
         weights: NDArray[np.float64] = parts.sum(axis=0) - parts
         return weights
 
-    # audio branch
+    # compatibility head
 
     def _compatibilities(self, member: Member) -> Floats:
         """(T,) learned compatibility; a track of the history is met by the profile without it."""
@@ -130,15 +212,6 @@ class ModelScorer:
             scores[rows] = self._compatibility(own, self._arrays["track_vectors"][rows], self.known[rows])
         return scores
 
-    def _compatibilities_without_each(self, member: Member, rows: Rows) -> Floats:
-        """(n, rows) the same without each track of the history."""
-        columns = []
-        for row in rows:
-            weights = np.where(member.rows == row, 0.0, member.weights).astype(np.float32)
-            without = TasteProfile.without_each(member.values, member.known, weights)
-            columns.append(self._compatibility(without, self._arrays["track_vectors"][row], self.known[row]))
-        return np.stack(columns, axis=1)
-
     def _compatibility(self, profile: TasteProfile, track_vectors: Floats, known: Mask) -> Floats:
         """exp of minus the learned distance; 0 where no feature is known on both sides."""
         products = (self._profile_vectors(profile) * track_vectors).sum(axis=-1) + self._arrays["distance_bias"]
@@ -147,18 +220,13 @@ class ModelScorer:
 
     def _profile_vectors(self, profile: TasteProfile) -> Floats:
         """(…, 9) profiles -> (…, audio_size): the network's profile tower."""
-        mask = profile.known.astype(np.float32)
-        values = profile.values * mask
-        inputs = np.concatenate((values, np.square(values) / 4, mask), axis=-1)
+        inputs = _audio_inputs(profile.values, profile.known)
         weights = {name: self._arrays[f"profile_tower.{name}"] for name in _TOWER}
         hidden = np.tanh(inputs @ weights["hidden.weight"].T + weights["hidden.bias"])
         vectors: Floats = (
             hidden @ weights["output.weight"].T + weights["output.bias"] + inputs @ weights["skip.weight"].T
         )
         return vectors
-
-    def _audio(self, compatibility: Floats) -> Floats:
-        return np.where(compatibility > 0, compatibility - self._centre, 0.0).astype(np.float32)
 
     # match
 
@@ -178,6 +246,14 @@ def log_lift(ranking: Floats) -> NDArray[np.float64]:
     total = top + np.log(np.exp(scores - top).sum())
     lift: NDArray[np.float64] = scores - total + np.log(len(scores))
     return lift
+
+
+def _audio_inputs(values: Floats, known: Mask) -> Floats:
+    """(…, 27) as `specrec.ncf.audio_inputs`."""
+    mask = known.astype(np.float32)
+    values = values * mask
+    inputs: Floats = np.concatenate((values, np.square(values) / 4, mask), axis=-1)
+    return inputs
 
 
 def _damp(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from specrec.calibration import Calibration, negatives
 from specrec.catalogue import Catalogue
 from specrec.checkpoint import write_version
 from specrec.dataset import Dataset, track_artists
 from specrec.errors import TrainingError
 from specrec.evaluation import HeldOut, evaluate
 from specrec.features import Scaling
-from specrec.fitting import Schedule, fit_compatibility, fit_ranking
+from specrec.fitting import Schedule, fit_compatibility
+from specrec.fusion import BRANCHES
 from specrec.interactions import KINDS, Histories, Interactions, set_aside
-from specrec.member import Member
+from specrec.learning import Fusion, Learned, find_fusion, learn_branches
 from specrec.ncf import NCF, NCFConfig
 from specrec.progress import Progress, silent
-from specrec.scoring import ModelScorer, log_lift
+from specrec.scoring import ModelScorer
 from specrec.tables import read_interactions, read_tracks
 
 SMALL = 20_000  # interactions below which one thread is as fast as two, and steady on a busy machine
@@ -93,41 +93,48 @@ def train(
     if options.hold_out:
         hidden = set_aside(everything, interactions.users.ids, catalogue.ids.ids)
     given = everything.keep(~hidden)
-    stop = set_aside(given, interactions.users.ids, catalogue.ids.ids, salt="stop")
     config = config or NCFConfig.for_data(int((np.diff(given.starts) > 0).sum()), len(catalogue))
     device = _device(options.device)
     scaling = Scaling.fit(catalogue.features)
     values, known = scaling.apply(catalogue.features)
-    fitting = Dataset(given.keep(~stop), values, known, device)
+    data = Dataset(given, values, known, device)
     hidden_pairs = (everything.members * len(catalogue) + everything.tracks)[hidden]
 
-    threads = options.threads or (1 if len(fitting.histories.tracks) < SMALL else None)
+    threads = options.threads or (1 if len(given.tracks) < SMALL else None)
+    report = options.on_progress
     with _torch(options.seed, threads, device):
         rng = np.random.default_rng(options.seed)
-        network = NCF(config, fitting.tensor(values), fitting.tensor(known), track_artists(catalogue, device)).to(
-            device
+        artists = track_artists(catalogue, device)
+        fusion = find_fusion(
+            config,
+            data,
+            artists,
+            options.schedule,
+            rng,
+            lambda stage, share, step, loss: report(Progress(stage, 0.5 * share, step, loss)),
         )
-        report = options.on_progress
+        schedule = options.schedule
+        learned = learn_branches(
+            config,
+            data,
+            artists,
+            None,
+            replace(schedule, max_steps=fusion.steps or schedule.max_steps // 2),
+            rng,
+            lambda stage, share, step, loss: report(Progress(stage, 0.5 + 0.3 * share, step, loss)),
+        )
+        network = learned.network
+        network.gates.copy_(torch.from_numpy(fusion.gates))
         fit_compatibility(
             network,
-            fitting,
+            data,
             hidden_pairs,
-            options.schedule,
+            schedule,
             rng,
-            lambda share, step, loss: report(Progress("learning audio", 0.3 * share, step, loss)),
+            lambda share, step, loss: report(Progress("learning compatibility", 0.8 + 0.1 * share, step, loss)),
         )
-        steps = fit_ranking(
-            network,
-            fitting,
-            given.keep(stop),
-            options.schedule,
-            rng,
-            lambda share, step, loss: report(Progress("learning taste", 0.3 + 0.6 * share, step, loss)),
-        )
-        arrays = _export(network, scaling)
+        arrays = _export(learned, scaling, fusion)
     report(Progress("measuring", 0.9))
-    calibration = _calibrate(ModelScorer(catalogue, arrays), fitting.histories, given.keep(stop), options.seed)
-    arrays["calibration"] = calibration.as_array()
     scorer = ModelScorer(catalogue, arrays)
     measured = evaluate(scorer, HeldOut(given, everything.keep(hidden)))
     measured["finite"] = measured["finite"] and all(bool(np.isfinite(array).all()) for array in arrays.values())
@@ -143,9 +150,11 @@ def train(
             "tracks_with_artist": int((np.diff(catalogue.artist_starts) > 0).sum()),
             "interactions": len(interactions),
             "interactions_by_kind": _by_kind(interactions),
-            "steps": steps,
+            "steps": learned.steps,
             "config": asdict(config),
-            "calibration": asdict(calibration),
+            "gates": {branch.name: float(gate) for branch, gate in zip(BRANCHES, fusion.gates, strict=True)},
+            "members_held_out": fusion.members,
+            "calibration": asdict(fusion.calibration),
             **measured,
             "seconds": round(time.perf_counter() - started, 2),
             "peak_memory_mb": peak_memory_mb(),
@@ -178,34 +187,32 @@ def _torch(seed: int, wanted: int | None, device: torch.device) -> Iterator[None
 
 
 @torch.no_grad()
-def _export(network: NCF, scaling: Scaling) -> dict[str, NDArray[Any]]:
-    """The arrays that `specrec.scoring` reads, by name."""
-    names = {"history_embedding", "hidden_bias", "track_embedding", "track_bias", "artist_gate", "audio_gate"}
-    names |= {"distance_bias", "compatibility_centre"}
+def _export(learned: Learned, scaling: Scaling, fusion: Fusion) -> dict[str, NDArray[Any]]:
+    """The arrays that `specrec.scoring` reads, by name. What a branch without a gate needs is left out."""
+    network = learned.network
     arrays = {
         name: value.cpu().numpy().copy()
         for name, value in network.state_dict().items()
-        if name in names or name.startswith("profile_tower.")
+        if name in EXPORTED or name.startswith("profile_tower.")
     }
     arrays["track_vectors"] = network.track_tower(network.values, network.known).cpu().numpy()
+    if fusion.has("deep"):
+        for name in DEEP:
+            arrays[name] = network.get_parameter(name).cpu().numpy().copy()
+    if fusion.has("audio"):
+        arrays["sound_vectors"] = network.sound_vectors().cpu().numpy()
+        arrays["history_sound.weight"] = network.history_sound.weight.cpu().numpy().copy()
+        arrays["history_sound.bias"] = network.history_sound.bias.cpu().numpy().copy()
+    for name, links in (("wide", learned.wide), ("neighbour", learned.neighbour)):
+        if fusion.has(name):
+            arrays |= links.arrays(name)
     arrays["scaling.centre"], arrays["scaling.spread"] = scaling.centre, scaling.spread
-    arrays["calibration"] = Calibration().as_array()
+    arrays["calibration"] = fusion.calibration.as_array()
     return arrays
 
 
-def _calibrate(scorer: ModelScorer, given: Histories, stopping: Histories, seed: int) -> Calibration:
-    """On the interactions held out for stopping, each beside as many tracks that its member does not have."""
-    rng = np.random.default_rng(seed)
-    real: list[float] = []
-    other: list[float] = []
-    for member_row in np.flatnonzero(np.diff(stopping.starts))[:1_000]:
-        rows, weights = given.of_member(member_row)
-        found = stopping.of_member(member_row)[0]
-        member = Member.of_rows(rows, weights, scorer.values, scorer.known, scorer.catalogue)
-        lift = log_lift(scorer.score(member).ranking)
-        real += lift[found].tolist()
-        other += lift[negatives(rng, len(lift), [*rows, *found], len(found))].tolist()
-    return Calibration.fit(np.array(real), np.array(other))
+EXPORTED = {"gates", "listeners", "distance_bias"}
+DEEP = ("history_embedding", "hidden_bias", "track_embedding", "track_bias")
 
 
 def _by_kind(interactions: Interactions) -> dict[str, int]:

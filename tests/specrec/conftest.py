@@ -15,7 +15,7 @@ GENRES = 4
 TRACKS_PER_GENRE = 40
 MEMBERS_PER_GENRE = 6
 TRACKS_PER_MEMBER = 18
-QUICK = Schedule(max_steps=60, check_every=20, compatibility_steps=150, compatibility_pairs=256)
+QUICK = Schedule(max_steps=60, check_every=20, compatibility_steps=150, compatibility_pairs=256, sound_steps=60)
 # Steps so long that the numbers run away.
 DIVERGING = replace(QUICK, learning_rate=1e30)
 

@@ -1,0 +1,149 @@
+"""How the branches become one score: scaled per member, weighed by gates that are found on members held out whole."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specrec.interactions import Histories, Rows
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """`source` / (listeners + RARER)^`exponent`: the larger the exponent, the rarer the tracks it speaks for."""
+
+    name: str
+    source: str
+    exponent: float
+    default: float
+    """Its gate where nothing can be measured, and what few members can move little."""
+
+
+BRANCHES = (
+    Branch("wide", "wide", 0.0, 2.4),
+    Branch("wide, rarer tracks", "wide", 0.3, 1.2),
+    Branch("neighbour", "neighbour", 0.3, 1.2),
+    Branch("neighbour, rarer tracks", "neighbour", 0.9, 1.2),
+    Branch("deep", "deep", 0.0, 3.6),
+    Branch("artist", "artist", 0.0, 3.0),
+    Branch("audio", "audio", 0.0, 1.2),
+)
+RARER = 1.0
+TOP = 20  # tracks that the member does not have, whose mean is 1
+CLIP = (-1.0, 3.0)
+DEEP_SCALE = 6.0  # logits are comparable between members as they are
+SMALLEST_SPREAD = 1e-4  # of the largest score: a branch that says less about a member is silent
+CANDIDATES = 100  # best tracks of each branch among which gates are found
+PULL = 1.0  # towards the defaults; one held-out member pulls about as much
+SMALLEST_GATE = 0.02  # of the largest: less is left out of a version
+
+HELD_OUT = 0.15
+FEWEST_HELD_OUT, MOST_HELD_OUT = 100, 750
+FOLDS = 4  # where members are few, each is held out once
+FEW_MEMBERS = 200
+HIDDEN = 0.2  # of a held-out member's history
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A member's scale: (branches,) each branch's mean over all tracks, and how far above it its best ones are."""
+
+    middle: Numbers
+    spread: Numbers
+    silent: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, scores: Numbers, known: Rows) -> "Frame":
+        """`scores` (branches, T); `known` are the rows of the member's history."""
+        middle = scores.mean(axis=1)
+        unknown = scores.copy()
+        unknown[:, known] = -np.inf
+        count = min(TOP, scores.shape[1])
+        best = -np.partition(-unknown, count - 1, axis=1)[:, :count]
+        spread = np.where(np.isfinite(best), best, middle[:, None]).mean(axis=1) - middle
+        return cls(middle, spread, spread <= SMALLEST_SPREAD * np.abs(scores).max(axis=1))
+
+    def scale(self, scores: Numbers) -> Numbers:
+        """(branches, …) of the member -> the same, comparable between branches and members."""
+        shape = (-1, *[1] * (scores.ndim - 1))
+        middle, silent = self.middle.reshape(shape), self.silent.reshape(shape)
+        spread = np.where(silent, 1.0, self.spread.reshape(shape))
+        within = np.clip(np.where(silent, 0.0, (scores - middle) / spread), *CLIP)
+        return np.where(_DEEP.reshape(shape), (scores - middle) / DEEP_SCALE, within)
+
+
+_DEEP = np.array([branch.source == "deep" for branch in BRANCHES])
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Of one held-out member: `scores` (candidates, branches) scaled, and which candidates are to be found."""
+
+    scores: Numbers
+    wanted: NDArray[np.bool_]  # (candidates,)
+
+
+def candidates(scaled: Numbers, known: Rows, hidden: Rows) -> Candidates:
+    """The best unknown tracks of each branch together. `scaled` (branches, T)."""
+    unknown = scaled.copy()
+    unknown[:, known] = -np.inf
+    count = min(CANDIDATES, scaled.shape[1] - 1)
+    rows = np.unique(np.argpartition(-unknown, count, axis=1)[:, :count])
+    rows = np.setdiff1d(rows, known)
+    return Candidates(scaled[:, rows].T, np.isin(rows, hidden))
+
+
+def fit_gates(members: list[Candidates], defaults: Numbers) -> Numbers:
+    """(branches,) gates ≥ 0: multinomial logit of the hidden tracks among the candidates, pulled towards `defaults`.
+
+    Convex, so that there is one answer. Each member's hidden tracks weigh 1 / √n.
+    """
+    from scipy.optimize import minimize  # serving reads this module, and has no scipy
+
+    found = [member for member in members if member.wanted.any()]
+    if not found:
+        return defaults
+    sizes = np.array([len(member.wanted) for member in found])
+    starts = np.cumsum(sizes) - sizes
+    scores = np.concatenate([member.scores for member in found])
+    weights = np.concatenate([member.wanted / member.wanted.sum() ** 0.5 for member in found])
+    totals = np.add.reduceat(weights, starts)
+
+    def loss(gates: Numbers) -> tuple[float, Numbers]:
+        logits = scores @ gates
+        tops = np.maximum.reduceat(logits, starts)
+        odds = np.exp(logits - np.repeat(tops, sizes))
+        sums = np.add.reduceat(odds, starts)
+        chances = odds / np.repeat(sums, sizes)
+        pulled = gates - defaults
+        value = -(weights @ logits) + totals @ (tops + np.log(sums)) + PULL * (pulled @ pulled) / 2
+        slope = scores.T @ (np.repeat(totals, sizes) * chances - weights) + PULL * pulled
+        return float(value), slope
+
+    gates: Numbers = minimize(loss, defaults, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(defaults)).x
+    return np.where(gates < SMALLEST_GATE * gates.max(), 0.0, gates)
+
+
+def folds(histories: Histories, rng: np.random.Generator) -> list[Rows]:
+    """Members to hold out, a fold after the other; none where fewer than two members like two tracks."""
+    liked = np.bincount(histories.members[histories.weights > 0], minlength=len(histories))
+    usable = rng.permutation(np.flatnonzero(liked >= 2))
+    if len(usable) < 2:
+        return []
+    if len(usable) < FEW_MEMBERS:
+        return [np.sort(fold) for fold in np.array_split(usable, min(FOLDS, len(usable)))]
+    count = min(max(round(HELD_OUT * len(usable)), FEWEST_HELD_OUT), MOST_HELD_OUT)
+    return [np.sort(usable[:count])]
+
+
+def hide(histories: Histories, members: Rows, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(pairs,) a fifth of what each of `members` likes, at least one track and never all."""
+    chosen = np.zeros(len(histories.tracks), dtype=np.bool_)
+    for member in members:
+        first, last = histories.starts[member], histories.starts[member + 1]
+        liked = first + np.flatnonzero(histories.weights[first:last] > 0)
+        count = max(1, round(HIDDEN * len(liked)))
+        chosen[rng.choice(liked, size=count, replace=False)] = True
+    return chosen
