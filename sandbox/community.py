@@ -4,8 +4,10 @@ Each of them likes one to three of eight genres, and within a genre some circles
 who share a genre meet partly the same tracks, so that what one of them has tells something about what another may like.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +19,9 @@ from sandbox.spotify.catalogue import Catalogue, Track
 from sandbox.spotify.library import SpotifyUser
 from sandbox.spotify_server import SpotifyServer
 from sandbox.tastes import fill_library
+
+Door = Literal["spotify", "listenbrainz", "lastfm", "export"]
+"""How a member's listening reaches the bot: a linked Spotify account, a service of listens, or files of their own."""
 
 SOME_EVENING = datetime(2026, 11, 20, 18, tzinfo=UTC)
 NEWCOMER_TRACKS = 14
@@ -38,6 +43,8 @@ class Member:
     """Has hardly listened yet."""
     dms_closed: bool = False
     """Takes no direct messages from members of the server."""
+    door: Door = "spotify"
+    """Only those who come through Spotify's own door have an account on the sandbox's Spotify."""
 
 
 @dataclass(eq=False)
@@ -60,6 +67,10 @@ class Community:
                 return member
         raise KeyError(f"There is no member {name!r}.")
 
+    def through(self, door: Door) -> list[Member]:
+        """Those who come this way."""
+        return [member for member in self.members if member.door == door]
+
     def known_genres(self, member: Member | str) -> frozenset[str]:
         """What this member likes."""
         return frozenset((self.member(member) if isinstance(member, str) else member).genres)
@@ -68,23 +79,31 @@ class Community:
         self, spotify: SpotifyServer, reccobeats: ReccoBeatsServer | None = None, *, coverage: float = 0.85
     ) -> None:
         """Let the far ends know this community; ReccoBeats knows only the share `coverage` of its tracks."""
-        spotify.load(self.catalogue, [member.user for member in self.members])
+        spotify.load(self.catalogue, [member.user for member in self.through("spotify")])
         if reccobeats is not None:
             isrcs = {track.id: track.isrc for track in self.catalogue.tracks.values()}
             reccobeats.add(self.features, isrcs=isrcs, coverage=coverage)
 
 
 def make_community(
-    seed: int, members: int = 12, *, tracks: int = 3_200, oddities: bool = True, now: datetime = SOME_EVENING
+    seed: int,
+    members: int = 12,
+    *,
+    others: Sequence[Door] = (),
+    tracks: int = 3_200,
+    oddities: bool = True,
+    now: datetime = SOME_EVENING,
 ) -> Community:
-    """The same seed and numbers give the same community.
+    """The same seed and numbers give the same community; `others` add to it and change nothing of it.
 
-    The last member is a newcomer; the second one, and with sixteen or more members the fifth, has closed DMs.
+    The last of the `members`, who all link Spotify, is a newcomer; the second one, and with sixteen or more members the
+    fifth, has closed DMs.
 
+    :param others: the doors through which more members come, one each.
     :param now: the latest play is shortly before it.
     :raises ValueError: when there are more members than names, or fewer than two, or too few tracks to choose from.
     """
-    if not 2 <= members <= len(PEOPLE):
+    if not 2 <= members <= len(PEOPLE) - len(others):
         raise ValueError(f"A community has 2 to {len(PEOPLE)} members.")
     if tracks < 800:
         raise ValueError("A community needs at least 800 tracks.")
@@ -105,7 +124,22 @@ def make_community(
     if oddities:
         for new, original in sprinkle(rng, catalogue, [one.user for one in people if not one.newcomer]).items():
             genre_of[new], features[new] = genre_of[original], features[original]
+    people += _others(seed, members, others, songs, now)
     return Community(catalogue, people, genre_of, features)
+
+
+def _others(seed: int, place: int, doors: Sequence[Door], songs: list[Song], now: datetime) -> list[Member]:
+    """Two genres each, so many tracks as somebody with that taste has; drawn apart from everybody else."""
+    people = []
+    for number, door in enumerate(doors):
+        rng = np.random.default_rng([seed, number])
+        genres = tuple(GENRES[int(genre)].name for genre in rng.permutation(len(GENRES))[:2])
+        library = _listen(rng, songs, genres, int(rng.integers(120, 280)), strays=_STRAYS)
+        name = PEOPLE[place + number]
+        user = SpotifyUser(name.lower(), name)
+        fill_library(rng, user, [(song.track, song.genre) for song in library], now)
+        people.append(Member(name, user, genres, [song.track for song in library], door=door))
+    return people
 
 
 def _deal_genres(rng: np.random.Generator, members: int) -> list[tuple[str, ...]]:

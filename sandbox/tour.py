@@ -69,7 +69,7 @@ class Tour:
     async def link_all(self) -> None:
         self.transcript.heading("Members link their Spotify accounts")
         shown_closed = False
-        for number, user in enumerate(self._users):
+        for number, user in enumerate(self._linking):
             member = self.stage.member(user)
             in_full = number == 0 or (member.dms_closed and not shown_closed)
             shown_closed = shown_closed or member.dms_closed
@@ -136,6 +136,11 @@ class Tour:
     @property
     def _users(self) -> list[User]:
         return list(self.stage.users.values())
+
+    @property
+    def _linking(self) -> list[User]:
+        """Those who come through Spotify's door."""
+        return [user for user in self._users if self.stage.member(user).door == "spotify"]
 
     async def _type(self, user: User, name: str) -> Message:
         self.transcript.typed(user.name, f"/{name}")
@@ -223,7 +228,7 @@ class Tour:
             if (seconds := sent.seconds) is not None:
                 milliseconds.setdefault(sent.name, []).append(1000 * seconds)
         return {
-            "members": len(self.stage.users),
+            "members": len(self._linking),
             "linked": len(self.linked),
             "training": {"seconds": self.training_seconds and round(self.training_seconds, 1)},
             "recommendations": {name: [recommendation(line) for line in lines] for name, lines in self.lists.items()},
@@ -237,7 +242,7 @@ class Tour:
         transcript, lists = self.transcript, self.lists.values()
         transcript.heading("What it came to")
         transcript.note(
-            f"{len(self.linked)} of {len(self._users)} members linked; the whole tour took {seconds:.0f} s."
+            f"{len(self.linked)} of {len(self._linking)} members linked; the whole tour took {seconds:.0f} s."
         )
         alike, fitting = self._measure(_alike), self._measure(self._fitting)
         if alike is not None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.community import NEWCOMER_TRACKS, make_community
+from sandbox.community import NEWCOMER_TRACKS, Door, make_community
 from sandbox.genres import GENRES
 from sandbox.reccobeats_server import ReccoBeatsServer
 from sandbox.spotify.catalogue import Track
@@ -127,6 +127,22 @@ def test_the_same_seed_gives_the_same_community_and_another_one_another(seed):
     first = sketch(make_community(seed, tracks=800))
     assert sketch(make_community(seed, tracks=800)) == first
     assert sketch(make_community(seed + 1, tracks=800)) != first
+
+
+@few
+@given(seeds)
+def test_others_come_through_other_doors_and_change_nothing(seed):
+    doors: list[Door] = ["listenbrainz", "export", "lastfm"]
+    alone, together = make_community(seed), make_community(seed, others=doors)
+    assert sketch(together)[:12] == sketch(alone)[:12]
+    assert together.features == alone.features
+    assert [member.door for member in together.members] == ["spotify"] * 12 + doors
+    assert len({member.name for member in together.members}) == 15
+    for door in doors:
+        [member] = together.through(door)
+        assert len(member.library) >= 120
+        liked = sum(together.genre_of[track.id] in member.genres for track in member.library)
+        assert liked / len(member.library) >= 0.85
 
 
 @few
