@@ -342,7 +342,7 @@ def test_names_of_files(name, form):
 
 
 def test_a_spool_gives_back_what_was_put_in(tmp_path):
-    items = [
+    items: list[Listen | Kept] = [
         Listen(Song(f"Títle {n}", "Artist", "id" if n % 2 else None, None, "Album"), BEGAN, n, n % 3 == 0, n % 5 == 0,
                (None, True, False)[n % 3], n % 7 == 0)
         for n in range(BATCH + 5)
