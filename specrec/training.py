@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -235,9 +235,11 @@ def train_version(
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
+    about: Mapping[str, Any] | None = None,
     on_progress: Callable[[Progress], None] = silent,
 ) -> TrainedVersion:
     """Files in, a version's directory out: what a worker process calls. The version is written, but not made active.
+    `about` is what the caller knows of the data; it stands in the report beside what was measured.
 
     Raises TableError or TrainingError with one sentence for whoever asked, and OSError where the disk refuses.
     """
@@ -250,6 +252,7 @@ def train_version(
         options=TrainingOptions(seed=seed, device=device, threads=threads, on_progress=on_progress),
     )
     on_progress(Progress("writing", 0.99))
-    path = write_version(model_dir, result.model.catalogue, result.model.arrays, result.report, now)
+    report = {**(about or {}), **result.report}
+    path = write_version(model_dir, result.model.catalogue, result.model.arrays, report, now)
     on_progress(Progress("done", 1.0))
-    return TrainedVersion(path, result.report)
+    return TrainedVersion(path, report)

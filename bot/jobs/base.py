@@ -13,13 +13,15 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """Read the tables `interactions` and `tracks`, write one complete model version into the directory `output`."""
+    """Read the tables `interactions` and `tracks`, write one complete model version into the directory `output`, which
+    says that it was trained on `sources`."""
 
     interactions: Path
     tracks: Path
     output: Path
     now: datetime
     seed: int = 0
+    sources: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """One line of text; `from_json` reads it back."""
@@ -34,6 +36,7 @@ class TrainingJob:
             Path(job["output"]),
             datetime.fromisoformat(job["now"]),
             job["seed"],
+            tuple(job["sources"]),
         )
 
 

@@ -53,6 +53,7 @@ def _train(job: TrainingJob, pipe: TextIO) -> dict[str, object]:
         now=job.now,
         seed=job.seed,
         threads=int(os.environ["OMP_NUM_THREADS"]),
+        about={"sources": list(job.sources)},
         on_progress=tell,
     )
     return {"version": str(version.path), "report": version.report}

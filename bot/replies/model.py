@@ -55,9 +55,8 @@ def status_embed(status: ModelStatus) -> discord.Embed:
     if status.running is not None:
         run = status.running
         share = "" if run.fraction is None else f", {run.fraction:.0%}"
-        value = (
-            f"Started {when(run.started_at)} by <@{run.requested_by}>: {escaped(run.stage or 'starting', 100)}{share}"
-        )
+        by = f" by <@{run.requested_by}>" if run.requested_by else ""
+        value = f"Started {when(run.started_at)}{by}: {escaped(run.stage or 'starting', 100)}{share}"
         embed.add_field(name="Training now", value=f"{value}\n`/model cancel` stops it.", inline=False)
     if status.last is not None:
         embed.add_field(name="Last training", value=_last(status.last), inline=False)
@@ -93,9 +92,10 @@ def _last(run: TrainingRun) -> str:
 
 
 def _data(report: Mapping[str, Any]) -> str:
+    sources = f" (sources: {', '.join(report['sources'])})" if report.get("sources") else ""
     return (
         f"Trained on {counted(report['interactions'], 'interaction')} of {counted(report['members'], 'member')} "
-        f"with {counted(report['tracks'], 'track')}."
+        f"with {counted(report['tracks'], 'track')}{sources}."
     )
 
 

@@ -183,8 +183,9 @@ class ModelService:
             run = await training_runs.running(connection)
         if run is None:  # it is just starting or just ending
             return BusyError("A training run is starting or ending this very moment. See /model status.")
+        who = f"<@{run.requested_by}> started a training run" if run.requested_by else "A training run started"
         return BusyError(
-            f"<@{run.requested_by}> started a training run at {run.started_at:%H:%M} UTC, and it is still under way. "
+            f"{who} at {run.started_at:%H:%M} UTC, and it is still under way. "
             "/model status shows how far it is, /model cancel stops it."
         )
 

@@ -11,7 +11,7 @@ from bot.sources import Source
 from bot.storage import snapshots
 from bot.storage.catalogue import TrackRow
 from bot.storage.database import Database
-from bot.storage.snapshots import SnapshotRow
+from bot.storage.snapshots import Contribution, SnapshotRow
 from specrec.features import FEATURES, in_range
 
 ROWS_AT_ONCE = 2000
@@ -20,15 +20,18 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # an earlier time is a mistake at the 
 Line = tuple[object, ...]
 
 
-async def write_snapshot(database: Database, sources: Iterable[Source], interactions: Path, tracks: Path) -> None:
-    """Write what `sources` gave as specrec's general tables, in one read transaction. Members stand in it by our own
-    numbers only; the directory must be private all the same."""
+async def write_snapshot(
+    database: Database, sources: Iterable[Source], interactions: Path, tracks: Path
+) -> list[Contribution]:
+    """Write what may train as specrec's general tables, in one read transaction, and return whose and which data it is.
+    Members stand in the files by our own numbers only; the directory must be private all the same."""
     names = [source.value for source in sources]
     async with database.read() as connection:
         lines = (_interaction(row) async for row in snapshots.interactions(connection, names))
         await _write(interactions, ("user_id", "track_id", "kind", "weight", "timestamp"), lines)
         lines = (_track(row) async for row in snapshots.tracks_of(connection, names))
         await _write(tracks, ("track_id", "name", "artist", *FEATURES), lines)
+        return await snapshots.contributions(connection, names)
 
 
 async def _write(path: Path, header: Line, lines: AsyncIterator[Line]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from bot.model_store import ModelStore
 from bot.services.gate import judge
 from bot.services.snapshot import write_snapshot
 from bot.sources import Source
-from bot.storage import training_runs
+from bot.storage import training_members, training_runs
 from bot.storage.database import Database
 from bot.storage.training_runs import TrainingRun
 
@@ -161,8 +161,11 @@ class Training:
             self._clock(),
         )
         await asyncio.to_thread(self._directory.mkdir, mode=0o700)
-        await write_snapshot(self._database, self._sources, job.interactions, job.tracks)
-        return await self._executor.train(job, self._note)
+        read = await write_snapshot(self._database, self._sources, job.interactions, job.tracks)
+        async with self._database.write() as connection:
+            await training_members.record(connection, self.run_id, read)
+        sources = tuple(sorted({one.source for one in read}))
+        return await self._executor.train(replace(job, sources=sources), self._note)
 
     def _note(self, progress: Progress) -> None:
         self.progress = progress

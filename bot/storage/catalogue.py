@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.storage.members import PAUSED
 from bot.storage.schema import artist, audio_features, interaction, track, track_alias, track_artist
 
 CHUNK = 500  # rows at a time: between chunks the event loop serves others
@@ -80,11 +81,16 @@ async def tracks_by_id(connection: AsyncConnection, track_ids: Sequence[str]) ->
 
 
 async def popular(connection: AsyncConnection, limit: int) -> list[str]:
-    """Keys of the tracks that most members have and do not dislike, ties in the order of the keys, no local files."""
+    """Keys of the tracks that most members have and do not dislike, ties in the order of the keys, no local files.
+    Whoever has paused does not count."""
     members = func.count(interaction.c.member_id.distinct()).desc()
     query = (
         select(interaction.c.track_id)
-        .where(interaction.c.kind != "disliked", interaction.c.track_id.not_in(LOCAL_FILES))
+        .where(
+            interaction.c.kind != "disliked",
+            interaction.c.track_id.not_in(LOCAL_FILES),
+            interaction.c.member_id.not_in(PAUSED),
+        )
         .group_by(interaction.c.track_id)
     )
     keys = await connection.scalars(query.order_by(members, interaction.c.track_id).limit(limit))

@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import upsert
-from bot.storage.schema import active_model, model_version
+from bot.storage.schema import active_model, model_version, training_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ async def promote(
     connection: AsyncConnection, version: str, run_id: int, report: dict[str, Any], now: datetime
 ) -> None:
     """Insert the version's row, then move the pointer to it. Its files must be in place already."""
-    await connection.execute(
-        insert(model_version).values(version=version, run_id=run_id, status="promoted", created_at=now, report=report)
-    )
+    delete_by = select(training_run.c.delete_by).where(training_run.c.id == run_id).scalar_subquery()
+    values = {"version": version, "run_id": run_id, "status": "promoted", "created_at": now, "report": report}
+    await connection.execute(insert(model_version).values(**values, delete_by=delete_by))
     pointer = {"slot": 1, "version": version, "since": now}
     await upsert(connection, active_model, [pointer], key=["slot"], update=["version", "since"])
 

@@ -56,8 +56,10 @@ metadata = MetaData(
 )
 
 
-def _of_member() -> Column[int]:
-    return Column("member_id", Integer, ForeignKey("member.id", ondelete="CASCADE"), nullable=False)
+def _of_member(*, primary_key: bool = False) -> Column[int]:
+    return Column(
+        "member_id", Integer, ForeignKey("member.id", ondelete="CASCADE"), nullable=False, primary_key=primary_key
+    )
 
 
 def _of_track(*, primary_key: bool = False) -> Column[int]:
@@ -72,7 +74,16 @@ member = Table(
     Column("id", Integer, primary_key=True),
     Column("discord_id", Text, nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("paused_at", UtcDateTime),  # since then: kept, but neither collected, nor trained on, nor shown to others
     sqlite_autoincrement=True,
+)
+
+training_refusal = Table(  # what a member does not want the shared model to learn from; the host's setting is the rest
+    "training_refusal",
+    metadata,
+    _of_member(primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
 )
 
 account = Table(  # what a member linked; later also what they connected by name
@@ -254,7 +265,7 @@ training_run = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("status", Text, nullable=False),  # running | promoted | refused | failed | cancelled
-    Column("requested_by", Text, nullable=False),  # Discord id
+    Column("requested_by", Text, nullable=False),  # Discord id; "": by itself, or somebody who deleted their data
     Column("channel_id", Text),  # the message that shows the progress, editable without an interaction token
     Column("message_id", Text),
     Column("started_at", UtcDateTime, nullable=False),
@@ -265,6 +276,7 @@ training_run = Table(
     Column("fraction", Float),
     Column("reason", Text),  # why it ended as it did, one sentence
     Column("version", Text),
+    Column("delete_by", UtcDateTime),  # data was deleted while it ran: so long its version may stay
     # Single flight across processes: at most one running row.
     Index("uq_training_run_running", "status", unique=True, sqlite_where=text("status = 'running'"),
           postgresql_where=text("status = 'running'")),
@@ -279,6 +291,16 @@ model_version = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("report", JSON, nullable=False),  # what was measured before it was promoted or refused
     Column("reason", Text),
+    Column("delete_by", UtcDateTime),  # it was trained with data that was deleted since: so long it may stay
+)
+
+training_member = Table(  # whose data of which source a run read, for as long as its version is there
+    "training_member",
+    metadata,
+    Column("run_id", Integer, ForeignKey("training_run.id", ondelete="CASCADE"), primary_key=True),
+    _of_member(primary_key=True),
+    Column("source", Text, primary_key=True),
+    Index(None, "member_id"),
 )
 
 active_model = Table(  # the pointer: one row

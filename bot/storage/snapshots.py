@@ -1,4 +1,7 @@
-"""What a training run reads: interactions of the sources that may train, and the tracks in them; no local files."""
+"""What a training run reads: interactions of the sources that may train, and the tracks in them; no local files.
+
+The host says which sources may train, each member which of theirs, and whoever has paused is left out altogether.
+"""
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
@@ -8,7 +11,8 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.catalogue import LOCAL_FILES, TrackRow, rows, tracks
-from bot.storage.schema import interaction
+from bot.storage.members import PAUSED
+from bot.storage.schema import interaction, training_refusal
 
 TRACKS_AT_ONCE = 1000
 
@@ -32,6 +36,15 @@ class SnapshotRow:
     occurred_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """How many interactions of one member and one source are in the snapshot."""
+
+    member_id: int
+    source: str
+    interactions: int
+
+
 async def size(connection: AsyncConnection, sources: Collection[str]) -> Size:
     counts = select(
         func.count(interaction.c.member_id.distinct()), func.count(interaction.c.track_id.distinct())
@@ -53,6 +66,13 @@ async def interactions(connection: AsyncConnection, sources: Collection[str]) ->
         yield SnapshotRow(*row)
 
 
+async def contributions(connection: AsyncConnection, sources: Collection[str]) -> list[Contribution]:
+    """Whose data of which source `interactions` reads."""
+    one = (interaction.c.member_id, interaction.c.source)
+    query = select(*one, func.count()).where(_may_train(sources)).group_by(*one).order_by(*one)
+    return [Contribution(*row) for row in await connection.execute(query)]
+
+
 async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> AsyncIterator[TrackRow]:
     """The tracks that anybody has from these sources, and no others, in the order of their keys."""
     allowed = select(interaction.c.track_id).where(_may_train(sources)).distinct()
@@ -68,4 +88,16 @@ async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> As
 
 
 def _may_train(sources: Collection[str]) -> ColumnElement[bool]:
-    return and_(interaction.c.source.in_(sources), interaction.c.track_id.not_in(LOCAL_FILES))
+    refused = (
+        select(training_refusal.c.source)
+        .where(
+            training_refusal.c.member_id == interaction.c.member_id, training_refusal.c.source == interaction.c.source
+        )
+        .exists()
+    )
+    return and_(
+        interaction.c.source.in_(sources),
+        interaction.c.track_id.not_in(LOCAL_FILES),
+        interaction.c.member_id.not_in(PAUSED),
+        ~refused,
+    )

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, case, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import BusyError
-from bot.storage.schema import training_run
+from bot.storage.schema import member, training_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class TrainingRun:
 
     id: int
     status: str
-    requested_by: str  # Discord id
+    requested_by: str  # Discord id; "": it started by itself, or nobody may know any more
     channel_id: str | None
     message_id: str | None
     started_at: datetime
@@ -29,7 +29,9 @@ class TrainingRun:
     version: str | None
 
 
-_COLUMNS = [training_run.c[name] for name in TrainingRun.__slots__]
+_PAUSED = select(member.c.discord_id).where(member.c.paused_at.is_not(None))  # others do not hear of them for now
+_ASKED_BY = case((training_run.c.requested_by.in_(_PAUSED), ""), else_=training_run.c.requested_by)
+_COLUMNS = [_ASKED_BY.label(name) if name == "requested_by" else training_run.c[name] for name in TrainingRun.__slots__]
 
 
 def _run(row: Row[tuple[object, ...]] | None) -> TrainingRun | None:

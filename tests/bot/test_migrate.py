@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,10 +30,15 @@ def _url(path: Path) -> str:
 
 
 def _downgrade(connection: Connection) -> None:
+    command.downgrade(_config(connection), "base")
+
+
+def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.downgrade(config, "base")
+    return config
 
 
 def _tables(connection: Connection) -> set[str]:
@@ -41,12 +47,23 @@ def _tables(connection: Connection) -> set[str]:
 
 
 def _schema(connection: Connection) -> dict[str, list[str]]:
-    """Each table and index as it was made, its lines in a fixed order, defaults without Alembic's parentheses."""
+    """Each table and index as it was made, its parts in a fixed order (a column that was added later is the last one),
+    defaults without Alembic's parentheses."""
     rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    return {
-        name: sorted(re.sub(r"DEFAULT \((\w+)\)", r"DEFAULT \1", line).strip().rstrip(",") for line in sql.split("\n"))
-        for name, sql in rows
-    }
+    return {name: sorted(_parts(re.sub(r"DEFAULT \((\w+)\)", r"DEFAULT \1", sql))) for name, sql in rows}
+
+
+def _parts(sql: str) -> Iterator[str]:
+    """What stands before, between and behind the outermost parentheses, cut at their commas."""
+    depth, part = 0, ""
+    for char in " ".join(sql.split()):
+        depth += {"(": 1, ")": -1}.get(char, 0)
+        if (char == "(" and depth == 1) or (char == ")" and depth == 0) or (char == "," and depth == 1):
+            yield part.strip()
+            part = ""
+        else:
+            part += char
+    yield part.strip()
 
 
 async def test_up_equals_the_schema_and_down_leaves_nothing(tmp_path: Path) -> None:
@@ -76,6 +93,43 @@ async def test_an_empty_database_gets_what_all_migrations_make(tmp_path: Path) -
             assert await one.run_sync(what) == await other.run_sync(what)
     await step_by_step.close()
     await at_once.close()
+
+
+async def test_an_upgrade_keeps_every_row(tmp_path: Path) -> None:
+    """SQLite's way to change a table is to drop it, and what belongs to its rows may go with it."""
+    rows = (
+        "INSERT INTO member (id, discord_id, created_at) VALUES (1, '100', '2026-01-01')",
+        "INSERT INTO account (member_id, source, external_id, user_id, status, authorised_at, linked_at)"
+        " VALUES (1, 'spotify', 'e', 'u', 'linked', '2026-01-01', '2026-01-01')",
+        "INSERT INTO listing (id, member_id, source, key) VALUES (1, 1, 'spotify', 'saved')",
+        "INSERT INTO track (id, title, source, updated_at) VALUES (1, 'A', 'spotify', '2026-01-01')",
+        "INSERT INTO track_alias (scheme, value, track_id) VALUES ('spotify', 'a', 1)",
+        "INSERT INTO artist (id, name) VALUES (1, 'B')",
+        "INSERT INTO track_artist (track_id, position, artist_id) VALUES (1, 0, 1)",
+        "INSERT INTO audio_features (track_id, source, known, fetched_at) VALUES (1, 'x', 0, '2026-01-01')",
+        "INSERT INTO interaction (member_id, track_id, listing_id, kind, source, count, first_seen, last_seen)"
+        " VALUES (1, 1, 1, 'saved', 'spotify', 1, '2026-01-01', '2026-01-01')",
+        "INSERT INTO artist_follow (listing_id, artist_id, member_id, first_seen, last_seen)"
+        " VALUES (1, 1, 1, '2026-01-01', '2026-01-01')",
+        "INSERT INTO listen (listing_id, minute, second, play, track_id) VALUES (1, 1, 1, 1, 1)",
+        "INSERT INTO training_run (id, status, requested_by, started_at, heartbeat_at)"
+        " VALUES (1, 'promoted', '100', '2026-01-01', '2026-01-01')",
+        "INSERT INTO model_version (version, run_id, status, created_at, report)"
+        " VALUES ('v', 1, 'promoted', '2026-01-01', '{}')",
+        "INSERT INTO active_model (slot, version, since) VALUES (1, 'v', '2026-01-01')",
+    )
+    database = Database(_url(tmp_path / "specrec.db"))
+    async with database.write() as connection:
+        await connection.run_sync(lambda c: command.upgrade(_config(c), "0001"))
+        for row in rows:
+            await connection.execute(text(row))
+    async with database.write() as connection:
+        await connection.run_sync(upgrade)
+    async with database.read() as connection:
+        for row in rows:
+            assert await connection.scalar(text(f"SELECT count(*) FROM {row.split()[2]}")) == 1, row
+        assert await connection.scalar(text("SELECT run_id FROM model_version")) == 1
+    await database.close()
 
 
 async def test_two_processes_make_one_schema(tmp_path: Path) -> None:
@@ -137,8 +191,9 @@ async def test_a_pending_migration_makes_a_backup_first(tmp_path: Path, monkeypa
     # Stand where a next release will: one revision more than this database has.
     folder = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, folder)
-    (folder / "versions" / "0002_next.py").write_text(
-        "revision = '0002'\ndown_revision = '0001'\nbranch_labels = None\ndepends_on = None\n"
+    newest = revisions()[-1]
+    (folder / "versions" / "9999_next.py").write_text(
+        f"revision = '9999'\ndown_revision = '{newest}'\nbranch_labels = None\ndepends_on = None\n"
         "from alembic import op\ndef upgrade():\n    op.execute(\"UPDATE note SET value = 'c'\")\n"
         "def downgrade():\n    pass\n"
     )
@@ -150,7 +205,7 @@ async def test_a_pending_migration_makes_a_backup_first(tmp_path: Path, monkeypa
     (backup,) = tmp_path.glob("specrec.db.*.backup")
     with sqlite3.connect(backup) as copy:
         assert copy.execute("SELECT value FROM note").fetchone() == ("b",)
-        assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == (newest,)
     copy.close()
 
 

@@ -7,9 +7,11 @@ from sqlalchemy import insert
 from bot.services.snapshot import write_snapshot
 from bot.sources import Source
 from bot.storage import snapshots
-from bot.storage.schema import track_alias
-from bot.storage.snapshots import Size
-from tests.bot.shelf import give, make_local, stock
+from bot.storage.feedback import put_feedback
+from bot.storage.members import ensure_member, set_paused
+from bot.storage.schema import track_alias, training_refusal
+from bot.storage.snapshots import Contribution, Size
+from tests.bot.shelf import NOW, give, make_local, stock
 
 
 async def test_local_files_are_left_out(database, tmp_path):
@@ -39,3 +41,39 @@ async def test_a_track_that_spotify_has_too_stays(database, tmp_path):
         await connection.execute(insert(track_alias), [row])
     async with database.read() as connection:
         assert await snapshots.size(connection, ["spotify"]) == Size(1, 2)
+
+
+async def test_it_holds_what_the_host_and_each_member_allow_and_nothing_else(database, tmp_path):
+    """Ada allows everything, Bob all but Spotify, Cem has paused; each has a track of their own from each source."""
+    keys = await stock(database)
+    theirs = {"1": keys["doom"][:2], "2": keys["doom"][2:4], "3": keys["doom"][4:6]}
+    async with database.write() as connection:
+        for discord_id, (_, liked) in theirs.items():
+            await put_feedback(connection, discord_id, liked, ["liked"], NOW)
+        ada, bob, cem = [await ensure_member(connection, discord_id, NOW) for discord_id in theirs]
+        await set_paused(connection, cem, NOW)
+        await connection.execute(insert(training_refusal).values(member_id=bob, source="spotify", since=NOW))
+    for discord_id, (saved, _) in theirs.items():
+        await give(database, discord_id, [saved])
+
+    async def held(folder, *sources):
+        (tmp_path / folder).mkdir()
+        files = tmp_path / folder / "interactions.csv", tmp_path / folder / "tracks.csv"
+        read = await write_snapshot(database, sources, *files)
+        rows = [list(csv.DictReader(path.read_text("utf-8").splitlines())) for path in files]
+        assert {row["track_id"] for row in rows[0]} == {row["track_id"] for row in rows[1]}
+        async with database.read() as connection:
+            size = await snapshots.size(connection, sources)
+        assert size == Size(len({row["user_id"] for row in rows[0]}), len(rows[1]))
+        return read, {(int(row["user_id"]), row["track_id"]) for row in rows[0]}
+
+    read, rows = await held("both", Source.SPOTIFY, Source.DISCORD)
+    assert read == [Contribution(ada, "discord", 1), Contribution(ada, "spotify", 1), Contribution(bob, "discord", 1)]
+    assert rows == {(ada, theirs["1"][0]), (ada, theirs["1"][1]), (bob, theirs["2"][1])}
+    read, rows = await held("spotify", Source.SPOTIFY)
+    assert read == [Contribution(ada, "spotify", 1)]
+    assert rows == {(ada, theirs["1"][0])}
+    async with database.write() as connection:
+        await set_paused(connection, cem, None)
+    _, rows = await held("resumed", Source.DISCORD)
+    assert rows == {(ada, theirs["1"][1]), (bob, theirs["2"][1]), (cem, theirs["3"][1])}
