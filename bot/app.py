@@ -15,6 +15,7 @@ from bot.client import Client, point_at
 from bot.clock import Clock, utc_now
 from bot.cogs.feedback import FeedbackCog, FeedbackMenu, UndoButton
 from bot.cogs.help import HelpCog
+from bot.cogs.importing import ImportCog
 from bot.cogs.link import LinkCog, LinkMessageEditor
 from bot.cogs.model import ModelCog
 from bot.cogs.recommend import RecommendCog, ShareButton
@@ -28,6 +29,7 @@ from bot.services.daily import Daily
 from bot.services.features import FeaturesService
 from bot.services.feedback import FeedbackService
 from bot.services.first_sync import FirstSync
+from bot.services.importing import ImportService
 from bot.services.link import LinkService
 from bot.services.link_message import LinkReporter
 from bot.services.model import Limits, ModelService
@@ -93,6 +95,8 @@ class App:
             self.database, Chain([ReccoBeats(settings.reccobeats_url, self.http, self.clock)]), self.clock
         )
         link, syncs = await self._open_spotify(stack, features)
+        imports = ImportService(self.database, settings.model_dir / ".incoming", self.clock, features, self.http)
+        stack.push_async_callback(imports.close)
         status = StatusService(self.database, syncs)
         recommend = RecommendService(self.database, self.models, ContentStore(self.database), feedback, status)
         self.client = Client(
@@ -100,6 +104,7 @@ class App:
                 HelpCog(settings.has_spotify),
                 LinkCog(link, UnlinkService(self.database)),
                 SyncCog(syncs),
+                ImportCog(imports),
                 StatusCog(status),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from bot.errors import FileRefusedError
 from bot.imports.base import Item
 from bot.imports.export import Form
+from bot.spotify.records import text
 
 MEGABYTE = 1_000_000
 CHUNK = 64 * 1024
@@ -48,17 +49,17 @@ def parts(file: BinaryIO, name: str) -> Iterator[Part]:
     file.seek(0)
     magic = file.read(6)
     if not magic:
-        raise FileRefusedError(f"{_shown(base)} is empty. {WHERE}")
+        raise FileRefusedError(f"{shown(base)} is empty. {WHERE}")
     if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         yield from _archive(file, base)
         return
     if base.lower().endswith(".zip"):
-        raise FileRefusedError(f"{_shown(base)} is not a ZIP archive, although it is named like one. {WHERE}")
+        raise FileRefusedError(f"{shown(base)} is not a ZIP archive, although it is named like one. {WHERE}")
     if magic.startswith((b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
-        raise FileRefusedError(f"{_shown(base)} is packed in another way than ZIP. {WHERE}")
+        raise FileRefusedError(f"{shown(base)} is packed in another way than ZIP. {WHERE}")
     form = Form.of(base)
     if form is None:
-        raise FileRefusedError(f"{_shown(base)} is not one of the files of Spotify's export that hold music. {HOW}")
+        raise FileRefusedError(f"{shown(base)} is not one of the files of Spotify's export that hold music. {HOW}")
     file.seek(0)
     yield _part(base, form, _bounded(iter(lambda: file.read(CHUNK), b""), [TOTAL_LIMIT]))
 
@@ -68,14 +69,14 @@ def _archive(file: BinaryIO, name: str) -> Iterator[Part]:
         _check_directory(file)
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
-        raise FileRefusedError(f"{_shown(name)} is cut short or damaged. {WHERE}") from error
+        raise FileRefusedError(f"{shown(name)} is cut short or damaged. {WHERE}") from error
     except _TooMuchError as error:
-        raise FileRefusedError(f"{_shown(name)} holds far more files than an export of Spotify. {HOW}") from error
+        raise FileRefusedError(f"{shown(name)} holds far more files than an export of Spotify. {HOW}") from error
     with archive:
         entries = archive.infolist()
         if any(_leads_outside(entry.filename) for entry in entries):
             raise FileRefusedError(
-                f"{_shown(name)} holds names that lead outside of it, so it is not from Spotify. {HOW}"
+                f"{shown(name)} holds names that lead outside of it, so it is not from Spotify. {HOW}"
             )
         chosen = [(entry, form) for entry in entries if (form := _form(entry)) is not None]
         if not chosen:
@@ -83,9 +84,9 @@ def _archive(file: BinaryIO, name: str) -> Iterator[Part]:
         left = [TOTAL_LIMIT]
         for entry, form in chosen:
             if entry.flag_bits & 0x1:
-                raise FileRefusedError(f"{_shown(name)} is encrypted. Unpack it and upload it without a password.")
+                raise FileRefusedError(f"{shown(name)} is encrypted. Unpack it and upload it without a password.")
             if entry.compress_type not in METHODS:
-                raise FileRefusedError(f"{_shown(name)} is packed in an unusual way. {WHERE}")
+                raise FileRefusedError(f"{shown(name)} is packed in an unusual way. {WHERE}")
             yield _part(f"{name}, {_base(entry.filename)}", form, _bounded(_unpacked(archive, entry), left))
 
 
@@ -104,7 +105,7 @@ def _part(name: str, form: Form, chunks: Iterator[bytes]) -> Part:
         try:
             yield from form.read(chunks)
         except FileRefusedError as error:
-            raise FileRefusedError(f"{_shown(name)} {error}. {WHERE}") from error
+            raise FileRefusedError(f"{shown(name)} {error}. {WHERE}") from error
 
     return Part(name, form, items())
 
@@ -130,8 +131,8 @@ def _form(entry: zipfile.ZipInfo) -> Form | None:
 
 def _wrong_package(name: str, entries: list[zipfile.ZipInfo]) -> str:
     if any(_WRONG.fullmatch(_base(entry.filename)) for entry in entries):
-        return f"{_shown(name)} is an export of Spotify's, but without any of the files that hold music. {HOW}"
-    return f"{_shown(name)} is not an export of Spotify's: none of its files is one that is known. {HOW}"
+        return f"{shown(name)} is an export of Spotify's, but without any of the files that hold music. {HOW}"
+    return f"{shown(name)} is not an export of Spotify's: none of its files is one that is known. {HOW}"
 
 
 def _leads_outside(path: str) -> bool:
@@ -143,8 +144,10 @@ def _base(path: str) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def _shown(name: str) -> str:
-    return name if len(name) <= 100 else name[:99] + "…"
+def shown(name: str) -> str:
+    """A file's name as it is told: without its folders, on one line, not endless, its ending kept."""
+    name = text(_base(name)) or "The file"
+    return name if len(name) <= 100 else f"{name[:69]}…{name[-30:]}"
 
 
 class _TooMuchError(Exception):

@@ -90,3 +90,12 @@ class Counts:
         self.unmatched += other.unmatched
         self.skipped.update(other.skipped)
         self.failed += other.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that lies ready elsewhere; `size` in bytes. Its address is as good as a password."""
+
+    name: str
+    url: str = field(repr=False)
+    size: int

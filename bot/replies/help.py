@@ -3,6 +3,7 @@
 import discord
 
 COLOUR = discord.Colour(0x1DB954)
+PRIVACY_PAGE = "https://www.spotify.com/account/privacy/"
 
 
 def help_page(has_spotify: bool) -> discord.Embed:
@@ -16,6 +17,10 @@ def help_page(has_spotify: bool) -> discord.Embed:
         "`/link` connects your Spotify account through a link in a direct message."
         if has_spotify
         else "This host has no Spotify connection yet; `/recommend` and its buttons work with what you like here."
+    )
+    start += (
+        "\n`/import` brings your own history instead, or as well: order it at [Spotify's privacy page]"
+        f"({PRIVACY_PAGE}) (*Extended streaming history*), and hand over the files that Spotify sends you."
     )
     embed.add_field(name="Get started", value=start, inline=False)
     embed.add_field(

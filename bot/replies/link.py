@@ -7,7 +7,8 @@ from bot.services.link_message import LinkNews, LinkStep
 from bot.services.unlink import Erased
 
 NO_SPOTIFY = (
-    "This host has no Spotify connection: there is nothing to link. `/recommend` works with what you like here."
+    "This host has no Spotify connection: there is nothing to link. `/import` takes the history that Spotify sends "
+    "you, and `/recommend` works with what you like here."
 )
 ACCESS_PAGE = "https://www.spotify.com/account/apps/"
 _NAME = 100  # characters shown of anybody's name

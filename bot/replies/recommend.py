@@ -32,7 +32,9 @@ _GIVEN = {Kind.LIKED: "You like", Kind.DISLIKED: "Not for you:", Kind.KNOWN: "Yo
 _MARKS = {Kind.LIKED: "liked", Kind.DISLIKED: "not for you", Kind.KNOWN: "known"}
 
 _NEXT = {
-    Next.LINK: "I know nothing of your taste yet. Type `/link` to connect your Spotify account.",
+    Next.LINK: "I know nothing of your taste yet. Type `/link` to connect your Spotify account, or `/import` to bring "
+    "your history.",
+    Next.IMPORT: "I know nothing of your taste yet. Type `/import` to bring your listening history.",
     Next.WAIT: "I am still reading your Spotify library. Type `/recommend` again in a minute; `/status` shows how far "
     "I am.",
     Next.RECONNECT: "I have no tracks of yours, and Spotify no longer accepts your link. `/link` connects it again.",

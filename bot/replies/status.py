@@ -19,9 +19,14 @@ _KINDS: dict[str, str] = {
     Kind.DISLIKED: "disliked",
     Kind.KNOWN: "marked as known",
 }
-_SOURCES: dict[str, str] = {Source.SPOTIFY: "From Spotify", Source.DISCORD: "From the buttons under your lists"}
+_SOURCES: dict[str, str] = {
+    Source.SPOTIFY: "From Spotify",
+    Source.DISCORD: "From the buttons under your lists",
+    Source.EXPORT: "From your Spotify export",
+}
 _NEXT = {
-    Next.LINK: "`/link` connects your Spotify account.",
+    Next.LINK: "`/link` connects your Spotify account; without it, `/import` takes the history that Spotify sends you.",
+    Next.IMPORT: "`/import` takes the listening history that Spotify sends you; `/recommend` works without, too.",
     Next.RECONNECT: "`/link` connects Spotify again; everything collected so far is kept.",
     Next.WAIT: "Wait a little: your tracks are being collected.",
     Next.SYNC: "`/sync` collects your tracks now.",

@@ -6,18 +6,23 @@ the same file again adds the rest.
 
 import asyncio
 import logging
+import shutil
 import tempfile
 import threading
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+import aiohttp
+
 from bot.clock import Clock
-from bot.errors import AudioFeaturesError, FileRefusedError, SpecRecError, UnforeseenError
-from bot.imports.archive import parts
-from bot.imports.base import Counts, Kept, Listen, Skip
+from bot.errors import AudioFeaturesError, BusyError, FileRefusedError, SpecRecError, UnforeseenError
+from bot.imports.archive import parts, shown
+from bot.imports.attached import fetch
+from bot.imports.base import Attached, Counts, Kept, Listen, Skip
 from bot.imports.spool import Spool
 from bot.services.run import Run
 from bot.services.sync import MissingFeatures
@@ -29,6 +34,9 @@ from bot.storage.members import ensure_member, member_of
 log = logging.getLogger(__name__)
 
 GONE = "Your data was deleted while this was under way, so nothing more is stored."
+FILE_LIMIT = 1_000_000_000  # bytes, as they are sent: Spotify's ZIPs have 5 to 20 million
+FILES_LIMIT = 40  # of one member that have not ended; a decade unpacked has about 20
+FREE_DISK = 500_000_000  # bytes that nothing on its way may take from the database
 
 
 class Stage(StrEnum):
@@ -50,7 +58,10 @@ class FileProgress:
     """One file. `reason` says why it was refused, or stopped."""
 
     name: str
+    with_private: bool = False  # whether plays of private sessions count
     stage: Stage = Stage.RECEIVING
+    size: int = 0  # bytes that will come
+    received: int = 0  # of these, so far
     read: int = 0  # entries, while it is read
     to_store: int = 0  # of these; known once all were read
     stored: int = 0  # of these, so far
@@ -84,15 +95,14 @@ class ImportProgress:
 class ImportRun(Run[ImportProgress]):
     """One member's files, one after another; more may come as long as it is kept."""
 
-    def __init__(self, discord_id: str, *, with_private: bool) -> None:
+    def __init__(self, discord_id: str) -> None:
         super().__init__(ImportProgress())
         self.discord_id = discord_id
-        self.with_private = with_private
         self.waiting: list[tuple[FileProgress, BinaryIO]] = []
 
 
 class ImportService:
-    """Owner of the tasks; needs `close`. `scratch` is a folder on a disk, for what is on its way."""
+    """Owner of the tasks and of what is on its way; needs `close`. `scratch` is a folder on a disk."""
 
     def __init__(
         self,
@@ -100,29 +110,50 @@ class ImportService:
         scratch: Path,
         clock: Clock,
         features: MissingFeatures,
+        http: aiohttp.ClientSession,
     ) -> None:
         self._database = database
         self._scratch = scratch
         self._clock = clock
         self._features = features
+        self._http = http
         self._turn = asyncio.Lock()  # one file is read or stored at a time: the rest of the bot needs the other core
         self._tasks: set[asyncio.Task[None]] = set()
+        self._open: Counter[str] = Counter()  # member -> files that have not ended
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def new_file(self) -> BinaryIO:
-        """Without a name: what is in it is gone when it is closed, or the process ends."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=self._scratch)
+    def bring(self, discord_id: str, attached: Sequence[Attached], *, with_private: bool) -> ImportRun:
+        """Fetch these files from where they lie and import them, one after another. Raises `BusyError` where too much
+        of this member's is under way."""
+        run = ImportRun(discord_id)
+        if self._open[discord_id] + len(attached) > FILES_LIMIT:
+            raise BusyError("Too many of your files are still being imported. Try again when they are done.")
+        self._open[discord_id] += len(attached)
+        announced = [(self.announce(run, one.name, one.size, with_private=with_private), one) for one in attached]
+        run.task = self._in_background(self._bring(run, announced), "import")
+        return run
 
-    def announce(self, run: ImportRun, name: str) -> FileProgress:
-        """A file that is about to come."""
-        progress = FileProgress(name)
+    def announce(self, run: ImportRun, name: str, size: int, *, with_private: bool) -> FileProgress:
+        """A file that is about to come: end it, or hand it to `add`."""
+        progress = FileProgress(shown(name), with_private, size=size)
         run.progress.files.append(progress)
         return progress
+
+    def new_file(self, size: int) -> BinaryIO:
+        """Without a name: what is in it is gone when it is closed, or the process ends. Raises `FileRefusedError`
+        where there is no room for `size` bytes."""
+        if size > FILE_LIMIT:
+            raise FileRefusedError(
+                f"is larger than {FILE_LIMIT // 10**6:,} MB. Import the JSON files that are inside one by one."
+            )
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self._scratch).free < FREE_DISK + 2 * size:
+            raise FileRefusedError("does not fit on this host's disk now. Tell the host, or try again later.")
+        return tempfile.TemporaryFile(dir=self._scratch)
 
     def add(self, run: ImportRun, progress: FileProgress, file: BinaryIO) -> None:
         """It came: store it after those before it. The file is closed here."""
@@ -130,6 +161,37 @@ class ImportService:
         run.waiting.append((progress, file))
         if run.is_over:
             run.task = self._in_background(self._work(run), "import")
+
+    async def _bring(self, run: ImportRun, announced: Sequence[tuple[FileProgress, Attached]]) -> None:
+        try:
+            for progress, one in announced:
+                await self._fetch(run, progress, one)
+            await self._work(run)
+        finally:
+            self._open[run.discord_id] -= len(announced)
+            for progress, _ in announced:
+                if not progress.stage.is_last:
+                    progress.end(Stage.STOPPED, _stopped(progress.name))
+
+    async def _fetch(self, run: ImportRun, progress: FileProgress, one: Attached) -> None:
+        file = None
+        try:
+            file = await asyncio.to_thread(self.new_file, one.size)
+            async for chunk in fetch(self._http, one):
+                await asyncio.to_thread(file.write, chunk)
+                progress.received += len(chunk)
+        except FileRefusedError as error:
+            progress.end(Stage.REFUSED, f"{progress.name} {error}")
+        except OSError:
+            log.exception("a file could not be kept")
+            progress.end(Stage.REFUSED, f"{progress.name} could not be kept on this host's disk. Tell the host.")
+        else:
+            progress.stage = Stage.WAITING
+            run.waiting.append((progress, file))
+            return
+        finally:
+            if file is not None and progress.stage is not Stage.WAITING:
+                file.close()
 
     async def _work(self, run: ImportRun) -> None:
         """Never raises but when it is cancelled: what went wrong stands in the progress."""
@@ -164,7 +226,7 @@ class ImportService:
     async def _import(self, run: ImportRun, progress: FileProgress, file: BinaryIO) -> None:
         with Spool(self._scratch) as spool:
             progress.stage = Stage.READING
-            await self._read(run, progress, file, spool)
+            await self._read(progress, file, spool)
             file.close()  # what stands in it beside the music is gone from here on
             if not spool.size:
                 progress.end(Stage.REFUSED, f"{progress.name} holds nothing that counts, so nothing was stored.")
@@ -179,18 +241,20 @@ class ImportService:
                         raise FileRefusedError(GONE)
                     progress.counts.add(await self._store(connection, member_id, batch))
                 progress.stored += len(batch)
+        if not progress.counts.new and not progress.counts.already_there:
+            why = "names no track that is known here, so nothing of it could be stored"
+            progress.end(Stage.REFUSED, f"{progress.name} {why}. The Extended streaming history has ids.")
+            return
         async with self._database.write() as connection:
             await match_waiting(connection, self._clock())
         progress.stage = Stage.DONE
         log.info("imported for member %d: %d new", member_id, progress.counts.new)
         self._in_background(self._look_up_features(member_id), "features after an import")
 
-    async def _read(self, run: ImportRun, progress: FileProgress, file: BinaryIO, spool: Spool) -> None:
+    async def _read(self, progress: FileProgress, file: BinaryIO, spool: Spool) -> None:
         """In a thread; a cancelled import waits until that thread let go of the files."""
         stopped = threading.Event()
-        reading = asyncio.ensure_future(
-            asyncio.to_thread(_read, file, spool, progress, with_private=run.with_private, stopped=stopped)
-        )
+        reading = asyncio.ensure_future(asyncio.to_thread(_read, file, spool, progress, stopped))
         try:
             await asyncio.shield(reading)
         except asyncio.CancelledError:
@@ -222,9 +286,7 @@ class ImportService:
         return task
 
 
-def _read(
-    file: BinaryIO, spool: Spool, progress: FileProgress, *, with_private: bool, stopped: threading.Event
-) -> None:
+def _read(file: BinaryIO, spool: Spool, progress: FileProgress, stopped: threading.Event) -> None:
     """Everything that counts goes into the spool, the rest is counted. Raises `FileRefusedError`."""
     skipped = progress.counts.skipped
     for part in parts(file, progress.name):
@@ -234,7 +296,7 @@ def _read(
             progress.read += 1
             if isinstance(item, Skip):
                 skipped[item] += 1
-            elif isinstance(item, Listen) and (why := item.left_out(with_private=with_private)) is not None:
+            elif isinstance(item, Listen) and (why := item.left_out(with_private=progress.with_private)) is not None:
                 skipped[why] += 1
             else:
                 spool.add(item)

@@ -19,6 +19,7 @@ class Next(StrEnum):
     """The one thing that helps most now."""
 
     LINK = "link"
+    IMPORT = "import"  # this host has no Spotify
     RECONNECT = "reconnect"
     WAIT = "wait"  # a sync is under way, or goes on by itself
     SYNC = "sync"
@@ -67,8 +68,10 @@ class StatusService:
         return Status(self._syncs is not None, account, under_way, tuple(holdings), tracks, known, following)
 
     def _next(self, account: SyncAccount | None, under_way: Progress | None, tracks: int) -> Next:
-        if self._syncs is None:
+        if account is None and tracks:
             return Next.RECOMMEND
+        if self._syncs is None:
+            return Next.IMPORT
         if account is None:
             return Next.LINK
         if account.status == NEEDS_RECONNECT:

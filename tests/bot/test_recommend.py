@@ -268,7 +268,7 @@ async def test_without_tracks_the_next_depends_on_the_link(make, database, linke
 
 
 async def test_a_host_without_spotify_sends_nobody_to_link(make):
-    assert (await make(syncs=None).recommend(ADA)).next is Next.RECOMMEND
+    assert (await make(syncs=None).recommend(ADA)).next is Next.IMPORT
 
 
 async def test_a_history_sums_the_listings_and_keeps_the_latest_date(database, keys):
