@@ -11,6 +11,8 @@ from bot.errors import FileRefusedError
 
 ELEMENT_LIMIT = 256 * 1024  # bytes of one element; a play takes less than 2,000
 DEPTH_LIMIT = 16
+OPENINGS_LIMIT = 100  # brackets that may open, in texts too, before an element is whole; a play has one
+PIECE = 1024  # bytes parsed at once. For each bracket the parser notes the whole way to it: depth costs its square
 EVENT_LIMIT = 2_000  # parts of one element
 
 Json = Any
@@ -21,13 +23,16 @@ def elements(chunks: Iterable[bytes]) -> Iterator[Json]:
     was yielded is certain. So does `entries`."""
     found = ijson.sendable_list()
     parser = ijson.items_coro(found, "item", use_float=True)
-    waiting = 0
+    waiting = openings = 0
     with _translated():
-        for chunk in _opening_with(b"[", chunks):
-            parser.send(chunk)
-            waiting = 0 if found else waiting + len(chunk)
+        for piece in _pieces(_opening_with(b"[", chunks)):
+            parser.send(piece)
+            waiting = 0 if found else waiting + len(piece)
+            openings = 0 if found else openings + piece.count(b"[") + piece.count(b"{")
             if waiting > ELEMENT_LIMIT:
                 raise FileRefusedError("holds something far too long for an entry")
+            if openings > OPENINGS_LIMIT:
+                raise FileRefusedError("is built in another way than Spotify's files")
             yield from found
             found.clear()
         parser.close()
@@ -41,9 +46,9 @@ def entries(chunks: Iterable[bytes], *prefixes: str) -> Iterator[tuple[str, Json
     wanted = _Wanted(prefixes)
     waiting = 0
     with _translated():
-        for chunk in _opening_with(b"{", chunks):
-            parser.send(chunk)
-            waiting = 0 if events else waiting + len(chunk)
+        for piece in _pieces(_opening_with(b"{", chunks)):
+            parser.send(piece)
+            waiting = 0 if events else waiting + len(piece)
             if waiting > ELEMENT_LIMIT:
                 raise FileRefusedError("holds something far too long for an entry")
             yield from wanted.take(events)
@@ -97,6 +102,12 @@ def _opening_with(bracket: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise FileRefusedError("is not built like the file of that name from Spotify")
     yield opening
     yield from rest
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), PIECE):
+            yield chunk[start : start + PIECE]
 
 
 def _bare(head: bytes) -> bytes:

@@ -235,9 +235,11 @@ def test_damaged_files_are_refused_in_a_sentence(case):
 BOMBS = {
     "one play of endless text": (b'[{"ts": "' + b"x" * 9_000_000 + b'"}]', AUDIO),
     "endless depth": (b"[" * 9_000_000, AUDIO),
+    "endless depth under long names": (b"[" + (b'{"' + b"k" * 2_000 + b'":') * 4_000, AUDIO),
     "endless spaces": (b" " * 9_000_000, AUDIO),
     "endless spaces inside": (b"[" + b" " * 9_000_000 + b"]", AUDIO),
     "endless depth in a library": (b'{"tracks":' * 900_000, "YourLibrary.json"),
+    "endless depth in a saved track": (b'{"tracks":' + b"[" * 9_000_000, "YourLibrary.json"),
     "one saved track of endless text": (b'{"tracks":[{"uri":"' + b"x" * 9_000_000 + b'"}]}', "YourLibrary.json"),
     "one saved track of endless parts": (b'{"tracks":[[' + b"1," * 3_000_000 + b"1]]}", "YourLibrary.json"),
     "one endless key": (b'{"' + b"k" * 9_000_000 + b'": 1}', "Playlist1.json"),
