@@ -17,6 +17,12 @@ SpecRecError
 │   ├── RateLimitError       429: not before `retry_at`
 │   │   └── QuotaError       429 QUOTA_EXCEEDED: a day's quota; the job stops
 │   └── UnavailableError     timeouts and 5xx: try again later; never looks like an empty result
+├── ServiceError             a service of listens (ListenBrainz, Last.fm) said no, or nothing
+│   ├── NoSuchUserError      it knows nobody of that name
+│   ├── PrivateUserError     that user keeps their listening to themselves
+│   ├── HostKeyError         it does not accept the host's key
+│   ├── ServiceBusyError     it asks to wait: not before `retry_at`
+│   └── ServiceDownError     no answer, or none that can be understood; never looks like an empty result
 ├── AudioFeaturesError       a source of audio features did not answer
 └── ModelError               a model version is damaged, foreign or missing, or a training run failed
 """
@@ -132,6 +138,55 @@ class QuotaError(RateLimitError):
 
 class UnavailableError(SpotifyError):
     pass
+
+
+class ServiceError(SpecRecError):
+    """`service` is its name as members know it. The message is for the log: it never holds a member's name there."""
+
+    def __init__(self, service: str, message: str = "") -> None:
+        super().__init__(f"{service}: {message or type(self).__name__}")
+        self.service = service
+
+    @property
+    def told(self) -> str:
+        return f"{self.service} did not answer as expected. Nothing was lost; please try again in a few minutes."
+
+
+class NoSuchUserError(ServiceError):
+    @property
+    def told(self) -> str:
+        return f"{self.service} knows no user of that name. Look at how it is spelt on your profile page there."
+
+
+class PrivateUserError(ServiceError):
+    @property
+    def told(self) -> str:
+        return (
+            f"That user hides their recent listening on {self.service}, so I may not read it. If it is you: allow it "
+            f"in {self.service}'s privacy settings, then try again."
+        )
+
+
+class HostKeyError(ServiceError):
+    @property
+    def told(self) -> str:
+        return f"{self.service} does not accept this host's key: only the host can mend that. Please tell them."
+
+
+class ServiceBusyError(ServiceError):
+    def __init__(self, service: str, message: str, retry_at: datetime) -> None:
+        super().__init__(service, message)
+        self.retry_at = retry_at
+
+    @property
+    def told(self) -> str:
+        return f"{self.service} asks this bot to wait until {self.retry_at:%d %B, %H:%M} UTC. Nothing was lost."
+
+
+class ServiceDownError(ServiceError):
+    @property
+    def told(self) -> str:
+        return f"{self.service} does not answer at the moment. Nothing was lost; please try again later."
 
 
 class AudioFeaturesError(SpecRecError):

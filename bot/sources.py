@@ -7,4 +7,6 @@ class Source(StrEnum):
     SPOTIFY = "spotify"  # Spotify's Web API, after /link
     DISCORD = "discord"  # likes, dislikes and "I know it" given on the bot's own buttons
     EXPORT = "export"  # a member's own data from Spotify's privacy page, after /import
+    LISTENBRAINZ = "listenbrainz"  # listens and loves of a ListenBrainz user, after /connect
+    LASTFM = "lastfm"  # scrobbles and loves of a Last.fm user, after /connect
     DATASET = "dataset"  # a file of interactions that the host read in with import-dataset

@@ -1,9 +1,9 @@
 """Every HTTP exchange with the far ends as one JSON line each, without tokens: for looking at, and for holding against
 the services' own descriptions.
 
-A line: `server` (discord, spotify, accounts, reccobeats), `method`, `path` (below the API's base, without the query),
-`query` (object), `request` (JSON body; a form as an object; of a multipart body its `payload_json`; else null),
-`status`, `response` (JSON, or null).
+A line: `server` (discord, spotify, accounts, reccobeats, listenbrainz, labs, lastfm), `method`, `path` (below the API's
+base, without the query), `query` (object), `request` (JSON body; a form as an object; of a multipart body its
+`payload_json`; else null), `status`, `response` (JSON, or null).
 """
 
 import json
@@ -19,7 +19,17 @@ from sandbox.site import BASE_PATH, SERVER
 BLANK = "blanked"
 """What stands in a token's place: a token is text, so the shapes stay as they were."""
 SECRET_KEYS = frozenset(
-    {"access_token", "refresh_token", "code", "code_verifier", "code_challenge", "client_secret", "state", "token"}
+    {
+        "access_token",
+        "api_key",
+        "refresh_token",
+        "code",
+        "code_verifier",
+        "code_challenge",
+        "client_secret",
+        "state",
+        "token",
+    }
 )
 """Blanked where they hold text. Discord's error codes are numbers and stay."""
 

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 from sandbox.faults import Body, Fault, Hold
 
 SERVER = web.AppKey("server", str)
-"""In every application: which far end it is: "discord", "spotify", "accounts" or "reccobeats"."""
+"""In every application: which far end it is: "discord", "spotify", "accounts", "reccobeats" …"""
 BASE_PATH = web.AppKey("base_path", str)
 """In every application: the part of each path that belongs to the API's address, such as "/v1"; may be empty."""
 

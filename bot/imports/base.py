@@ -34,6 +34,7 @@ class Song:
     spotify_id: str | None = None
     isrc: str | None = None  # as `bot.spotify.records.isrc` makes it
     album: str | None = None
+    mbid: str | None = None  # of the recording at MusicBrainz, for looking up the Spotify id
 
 
 @dataclass(frozen=True, slots=True)

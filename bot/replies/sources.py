@@ -6,6 +6,8 @@ NAMES: dict[str, str] = {
     Source.SPOTIFY: "Spotify",
     Source.DISCORD: "the buttons under your lists",
     Source.EXPORT: "your Spotify data export",
+    Source.LISTENBRAINZ: "ListenBrainz",
+    Source.LASTFM: "Last.fm",
     Source.DATASET: "a file of the host",
 }
 

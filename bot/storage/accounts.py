@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.catalogue import LOCAL_FILES
 from bot.storage.listens import forget_waiting
-from bot.storage.schema import account, artist_follow, interaction, listing, track
+from bot.storage.schema import account, artist_follow, interaction, listen, listing, track
 from bot.storage.syncs import LINKED, NEEDS_RECONNECT
 
 
@@ -40,6 +40,7 @@ class Erased:
     interactions: int
     tracks: int
     follows: int
+    plays: int = 0  # single ones, most of them counted in interactions too
 
 
 async def account_with(connection: AsyncConnection, source: str, external_ids: Collection[str]) -> Account | None:
@@ -149,13 +150,9 @@ async def erase_source(connection: AsyncConnection, member_id: int, source: str)
     interactions, tracks = (
         await connection.execute(select(func.count(), func.count(interaction.c.track_id.distinct())).where(*seen))
     ).one()
-    follows = await connection.execute(
-        delete(artist_follow).where(
-            artist_follow.c.listing_id.in_(
-                select(listing.c.id).where(listing.c.member_id == member_id, listing.c.source == source)
-            )
-        )
-    )
+    of_source = select(listing.c.id).where(listing.c.member_id == member_id, listing.c.source == source)
+    plays = await connection.scalar(select(func.count()).select_from(listen).where(listen.c.listing_id.in_(of_source)))
+    follows = await connection.execute(delete(artist_follow).where(artist_follow.c.listing_id.in_(of_source)))
     await connection.execute(delete(interaction).where(*seen))
     listings = await connection.execute(
         delete(listing).where(listing.c.member_id == member_id, listing.c.source == source)
@@ -170,7 +167,7 @@ async def erase_source(connection: AsyncConnection, member_id: int, source: str)
             ~select(interaction.c.track_id).where(interaction.c.track_id == track.c.id).exists(),
         )
     )
-    return Erased(accounts.rowcount, listings.rowcount, interactions, tracks, follows.rowcount)
+    return Erased(accounts.rowcount, listings.rowcount, interactions, tracks, follows.rowcount, plays or 0)
 
 
 def fresh_tokens(access: str, refresh: str, expires_at: datetime) -> SealedTokens:

@@ -132,6 +132,12 @@ async def find_tracks(
     return [found[song] for song in songs]
 
 
+async def wait_for(connection: AsyncConnection, songs: Sequence[Song], source: str, now: datetime) -> None:
+    """Those of the songs that are not known here wait too, so that they are looked up with the others."""
+    found = await find_tracks(connection, songs, source, now, keep_unmatched=False)
+    await _wait(connection, [song for song, (key, _) in zip(songs, found, strict=True) if key is None])
+
+
 async def match_waiting(connection: AsyncConnection, now: datetime) -> int:
     """Give plays their tracks that have become known since, and count them. Returns how many."""
     alias, waiting = track_alias.c, unmatched_track.c
@@ -163,6 +169,12 @@ async def forget_waiting(connection: AsyncConnection) -> None:
     """Names that no play waits for any more: whoever had them is gone."""
     still = select(listen.c.unmatched_id).where(listen.c.unmatched_id == unmatched_track.c.id).exists()
     await connection.execute(delete(unmatched_track).where(~still))
+
+
+async def count_listens(connection: AsyncConnection, source: str) -> int:
+    """Plays of all members from `source`."""
+    query = select(func.count()).select_from(listen).join(listing, listing.c.id == listen.c.listing_id)
+    return await connection.scalar(query.where(listing.c.source == source)) or 0
 
 
 async def count_waiting(connection: AsyncConnection, member_id: int) -> int:
@@ -233,6 +245,7 @@ async def _wait(connection: AsyncConnection, songs: Sequence[Song]) -> dict[Song
             "isrc": song.isrc or "",
             "title": song.title,
             "artist": song.artist,
+            "mbid": song.mbid,
         }
         for song in songs
     }

@@ -86,7 +86,7 @@ training_refusal = Table(  # what a member does not want the shared model to lea
     Column("since", UtcDateTime, nullable=False),
 )
 
-account = Table(  # what a member linked; later also what they connected by name
+account = Table(  # what a member linked, or connected by name (bot.storage.connections)
     "account",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -95,13 +95,14 @@ account = Table(  # what a member linked; later also what they connected by name
     Column("external_id", Text, nullable=False),  # Spotify's account_id, or id where that is absent
     Column("user_id", Text, nullable=False),  # Spotify's id: what a playlist's owner.id is compared with
     Column("display_name", Text),  # how the source shows the member; for /status and the linking messages only
-    Column("status", Text, nullable=False),  # linked | needs_reconnect
+    Column("status", Text, nullable=False),  # linked | needs_reconnect | ended
     Column("access_token", Text),  # sealed with TOKEN_ENCRYPTION_KEYS, like the next
     Column("refresh_token", Text),
     Column("token_expires_at", UtcDateTime),
     Column("scope", Text, nullable=False, server_default=""),
     Column("authorised_at", UtcDateTime, nullable=False),  # the six months of a refresh token count from here
     Column("linked_at", UtcDateTime, nullable=False),
+    Column("proven", Boolean, nullable=False, server_default=text("false")),  # of a name: that it is the member's own
     Column("last_synced_at", UtcDateTime),  # the last complete sync
     Column("sync_started_at", UtcDateTime),  # set while a sync is under way, or stopped before its end
     Column("sync_resumes_at", UtcDateTime),  # a stopped sync goes on by itself, but not before
@@ -210,6 +211,8 @@ unmatched_track = Table(  # what plays without an id call a track that is not kn
     Column("isrc", Text, nullable=False, server_default=""),
     Column("title", Text, nullable=False),
     Column("artist", Text, nullable=False),
+    Column("mbid", Text),  # MusicBrainz' id of the recording, where a play carried it
+    Column("looked_up_at", UtcDateTime),  # when its Spotify id was last asked for in vain
     UniqueConstraint("name_key", "isrc"),
     sqlite_autoincrement=True,
 )

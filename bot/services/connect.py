@@ -1,0 +1,271 @@
+"""Services of listens that members connect by a user's name: connecting, collecting in the background, disconnecting.
+
+What is public there may be read by anybody, so a name is a claim: the first member who makes it has it. A token proves
+whose it is, and a proof takes the name from a claim: what was collected for that is deleted at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Protocol
+
+from bot.clock import Clock
+from bot.errors import (
+    AudioFeaturesError,
+    HostKeyError,
+    MemberError,
+    NoSuchUserError,
+    NotLinkedError,
+    PrivateUserError,
+    ServiceBusyError,
+    SpecRecError,
+    UnforeseenError,
+)
+from bot.imports.listen_service import ListenService, user_name
+from bot.services.listen_collecting import DisconnectedError, FullError, ListenCollector
+from bot.services.listen_progress import ListenProgress, ListenStage
+from bot.services.matching import Matcher
+from bot.services.run import Run
+from bot.sources import Source
+from bot.storage import connections, syncs
+from bot.storage.accounts import Erased, erase_source
+from bot.storage.connections import ENDED, connections_of, folded, holder_of
+from bot.storage.database import Connection, Database
+from bot.storage.members import ensure_member, member_of
+from bot.storage.syncs import SyncAccount, account_of, due_accounts
+
+log = logging.getLogger(__name__)
+
+LABELS: Mapping[Source, str] = {Source.LISTENBRAINZ: "ListenBrainz", Source.LASTFM: "Last.fm"}
+AT_ONCE = 4  # collections that the daily task has under way at a time
+OUTAGE_PAUSE = timedelta(minutes=30)  # until a collection that the service did not answer goes on
+REFUSAL_PAUSE = timedelta(days=1)  # mistakes of ours or the host's: nothing changes sooner
+HIDDEN_PAUSE = timedelta(days=7)  # a user who is not there, or hides what they listen to
+GONE_AFTER = timedelta(days=7)  # a user who is not there for so long is gone, and what came from them goes too
+
+
+class MissingFeatures(Protocol):
+    async def look_up(self, member_id: int | None) -> None:
+        """The audio features that this member's tracks lack. Raises `AudioFeaturesError`."""
+        ...
+
+
+class ListenRun(Run[ListenProgress]):
+    """One collection for one account."""
+
+    def __init__(self, account: SyncAccount, label: str) -> None:
+        super().__init__(ListenProgress(Source(account.source), label))
+        self.account = account
+
+
+class ConnectService:
+    """Owner of the tasks; needs `close`. `services`: those that this host can ask."""
+
+    def __init__(
+        self,
+        database: Database,
+        services: Mapping[Source, ListenService],
+        matcher: Matcher,
+        features: MissingFeatures,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._services = services
+        self._matcher = matcher
+        self._features = features
+        self._clock = clock
+        self._runs: dict[int, ListenRun] = {}
+        self._closing = False
+
+    async def close(self) -> None:
+        """Collections stop between two pages and go on after the next start."""
+        self._closing = True
+        tasks = [run.task for run in self._runs.values() if run.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def connect(self, discord_id: str, source: Source, user: str, token: str | None = None) -> ListenRun:
+        """Connect, and begin to collect; again under the same name does no harm. The token is not kept.
+
+        Raises `MemberError` for everything that the member or the host has to mend, and `ServiceError`.
+        """
+        service = self._services.get(source)
+        if service is None:
+            raise MemberError(no_service(source))
+        typed = user_name(user)
+        if typed is None:
+            raise NoSuchUserError(service.label)
+        name = await service.identify(typed)
+        proven = token is not None and await self._prove(service, name, token.strip())
+        async with self._database.write() as connection:
+            member_id = await ensure_member(connection, discord_id, self._clock())
+            own = await account_of(connection, discord_id, source)
+            if own is not None and own.status != ENDED and folded(own.user_id) != folded(name):
+                raise MemberError(
+                    f"You have connected another {service.label} user. Type `/disconnect service:{service.label}` "
+                    "first: it deletes what came from there."
+                )
+            taken = await self._take(connection, service, member_id, name, proven=proven)
+            await connections.connect(connection, member_id, source, name, proven=proven, now=self._clock())
+            account = await account_of(connection, discord_id, source)
+        if taken:
+            await self._database.truncate_log()
+        assert account is not None
+        log.info("connected account %d to %s", account.id, source)
+        return self.start_account(account)[0]
+
+    async def _prove(self, service: ListenService, name: str, token: str) -> bool:
+        owner = await service.owner_of(token) if token and token.isascii() and token.isprintable() else None
+        if owner is None:
+            raise MemberError(
+                f"{service.label} does not know that token. Copy it again from your settings there, or connect "
+                "without one."
+            )
+        if folded(owner) != folded(name):
+            raise MemberError(f"That token belongs to another {service.label} user than the one you named.")
+        return True
+
+    async def _take(
+        self, connection: Connection, service: ListenService, member_id: int, name: str, *, proven: bool
+    ) -> bool:
+        """Whether the name was taken from somebody. Raises `MemberError` where it cannot be."""
+        holder = await holder_of(connection, service.source, name)
+        if holder is None or holder.member_id == member_id:
+            return False
+        if proven and not holder.proven:
+            note = (
+                "Somebody else proved that the user you had named is theirs, so it is no longer connected and what "
+                "came from there was deleted."
+            )
+            await connections.end(connection, holder.member_id, service.source, note, self._clock())
+            log.info("a proof took a name from account %d", holder.account_id)
+            return True
+        if holder.proven:
+            raise MemberError(
+                f"Another member here has proved that this {service.label} user is theirs. If it is yours too, "
+                "disconnect it there first."
+            )
+        proof = (
+            "If it is yours, prove it: type the command again with your `token`."
+            if service.source is Source.LISTENBRAINZ
+            else f"If it is yours, ask on the server who took it: `/disconnect service:{service.label}` frees it."
+        )
+        raise MemberError(f"Another member here has connected this {service.label} user already. {proof}")
+
+    async def disconnect(self, discord_id: str, source: Source) -> Erased:
+        """Everything that came from there, at once; needs no service. Raises `NotLinkedError`. A collection that is
+        under way finds its account gone and stores nothing more."""
+        async with self._database.write() as connection:
+            member_id = await member_of(connection, discord_id)
+            erased = None if member_id is None else await erase_source(connection, member_id, source)
+        if erased is None or not (erased.accounts or erased.listings):
+            raise NotLinkedError(f"You have no {LABELS[source]} user connected here, so there is nothing to delete.")
+        if not await self._database.truncate_log():
+            log.warning("the write-ahead log is in use; what was deleted leaves it with the next checkpoint")
+        return erased
+
+    async def start(self, discord_id: str) -> list[tuple[ListenRun, bool]]:
+        """A collection for each service that the member connected, and whether it is a new one."""
+        async with self._database.read() as connection:
+            found = await connections_of(connection, discord_id, self._services)
+        return [self.start_account(account) for account, _ in found if account.status != ENDED]
+
+    def start_account(self, account: SyncAccount) -> tuple[ListenRun, bool]:
+        under_way = self._runs.get(account.id)
+        if under_way is not None:
+            return under_way, False
+        source = Source(account.source)
+        run = ListenRun(account, self._services[source].label)
+        if self._closing:
+            run.progress.stage = ListenStage.STOPPED
+            return run, True
+        self._runs[account.id] = run
+        run.task = asyncio.create_task(self._run(run, self._services[source]), name="listens")
+        return run, True
+
+    def under_way(self, account_id: int) -> ListenProgress | None:
+        run = self._runs.get(account_id)
+        return None if run is None else run.progress
+
+    async def start_due(self, interval: timedelta) -> None:
+        """For the daily task: begin what is due, some at a time; the others wait until it comes round again."""
+        now = self._clock()
+        for source in self._services:
+            async with self._database.read() as connection:
+                due = await due_accounts(connection, source, now, now - interval)
+            for account in due:
+                if len(self._runs) >= AT_ONCE:
+                    return
+                self.start_account(account)
+
+    async def _run(self, run: ListenRun, service: ListenService) -> None:
+        account, progress = run.account, run.progress
+        collector = ListenCollector(self._database, service, self._matcher, self._clock, account, progress)
+        try:
+            try:
+                await collector.collect()
+            except NoSuchUserError as error:
+                if await collector.nobody(error, GONE_AFTER):
+                    return await self._gone(run, service)
+                raise
+            progress.stage = ListenStage.FEATURES
+            await self._look_up_features(account.member_id)
+            await collector.count_waiting()
+            progress.stage = ListenStage.COMPLETE
+            log.info("collected for account %d: %d listens, %d new", account.id, progress.read, progress.counts.new)
+        except DisconnectedError:
+            progress.stage = ListenStage.GONE
+        except asyncio.CancelledError:
+            progress.stage = ListenStage.STOPPED
+            progress.reason = "The bot is restarting. Nothing was lost; it goes on by itself afterwards."
+            raise
+        except SpecRecError as error:
+            log.info("collecting for account %d stopped: %s", account.id, type(error).__name__)
+            await self._stopped(run, error)
+            await collector.count_waiting()
+        except Exception:
+            unforeseen = UnforeseenError()
+            log.exception("%s collecting for account %d failed", unforeseen, account.id)
+            await self._stopped(run, unforeseen)
+        finally:
+            self._runs.pop(account.id, None)
+
+    async def _stopped(self, run: ListenRun, error: SpecRecError) -> None:
+        """Keep why, and when it goes on by itself."""
+        progress, now = run.progress, self._clock()
+        progress.reason = error.told
+        progress.resumes_at = now + OUTAGE_PAUSE
+        if isinstance(error, ServiceBusyError):
+            progress.resumes_at = error.retry_at
+        elif isinstance(error, NoSuchUserError | PrivateUserError):
+            progress.resumes_at = now + HIDDEN_PAUSE
+        elif isinstance(error, HostKeyError | FullError | UnforeseenError):
+            progress.resumes_at = now + REFUSAL_PAUSE
+        progress.stage = ListenStage.STOPPED
+        async with self._database.write() as connection:
+            if not await syncs.still_there(connection, run.account):
+                progress.stage = ListenStage.GONE
+                return
+            await syncs.note_stopped(connection, run.account.id, error.told, resumes_at=progress.resumes_at)
+
+    async def _gone(self, run: ListenRun, service: ListenService) -> None:
+        """The user deleted their account there: that is honoured here."""
+        note = f"{service.label} has no such user any more, so what came from there was deleted here too."
+        async with self._database.write() as connection:
+            if await syncs.still_there(connection, run.account):
+                await connections.end(connection, run.account.member_id, service.source, note, self._clock())
+        await self._database.truncate_log()
+        run.progress.reason, run.progress.stage = note, ListenStage.GONE
+
+    async def _look_up_features(self, member_id: int) -> None:
+        """The collection is complete without them; the daily task tries again."""
+        try:
+            await self._features.look_up(member_id)
+        except AudioFeaturesError as error:
+            log.info("audio features later: %s", error)
+
+
+def no_service(source: Source) -> str:
+    return f"This host has no {LABELS[source]}: it is up to them to set it up."
