@@ -1,7 +1,9 @@
 """The clients of ListenBrainz, its labs and Last.fm over sockets: pace, limits, errors; their parsers with odd JSON."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -177,8 +179,8 @@ def test_what_a_listen_carries():
                  f"https://open.spotify.com/intl-de/track/{one}"):  # fmt: skip
         assert read(spotify_id=said).spotify_id == one
     assert read(origin_url=f"https://open.spotify.com/track/{one}").spotify_id == one
-    for said in ("", "https://www.youtube.com/watch?v=x", "spotify:episode:" + one, 7, None, one + "/..", "é" * 22):
-        assert read(spotify_id=said, origin_url=said).spotify_id is None
+    for odd in ("", "https://www.youtube.com/watch?v=x", "spotify:episode:" + one, 7, None, one + "/..", "é" * 22):
+        assert read(spotify_id=odd, origin_url=odd).spotify_id is None
     assert read(isrc="qz-sbx-26-00001").isrc == "QZSBX2600001"
     assert read(artist_names=["A", "B"]).artist == "A"
     assert read(artist_names=[None]).artist == "A"
@@ -234,7 +236,7 @@ SHAPED = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6),
     max_leaves=25,
 )
-PARSERS = {
+PARSERS: dict[str, Callable[[Any], Any]] = {
     "listens": lambda body: listenbrainz.listens_page(body, 1000),
     "loves": lambda body: listenbrainz.loved_page(body, 1000),
     "scrobbles": lastfm.scrobbles_page,
