@@ -38,6 +38,7 @@ from bot.services.status import StatusService
 from bot.services.sync import SyncService
 from bot.services.tokens import TokenKeeper
 from bot.services.unlink import UnlinkService
+from bot.services.upload import UploadService
 from bot.settings import Settings
 from bot.spotify.gateway import Gateway
 from bot.spotify.oauth import OAuth
@@ -45,6 +46,7 @@ from bot.spotify.vault import Vault
 from bot.storage.database import Database
 from bot.storage.migrate import migrate, prune_backups
 from bot.storage.notes import Notes
+from bot.upload_pages import upload_routes
 from bot.web import Web
 
 log = logging.getLogger(__name__)
@@ -97,6 +99,9 @@ class App:
         link, syncs = await self._open_spotify(stack, features)
         imports = ImportService(self.database, settings.model_dir / ".incoming", self.clock, features, self.http)
         stack.push_async_callback(imports.close)
+        uploads = UploadService(self.database, imports, settings.public_url, self.clock)
+        stack.push_async_callback(uploads.close)
+        uploads.open()
         status = StatusService(self.database, syncs)
         recommend = RecommendService(self.database, self.models, ContentStore(self.database), feedback, status)
         self.client = Client(
@@ -104,7 +109,7 @@ class App:
                 HelpCog(settings.has_spotify),
                 LinkCog(link, UnlinkService(self.database)),
                 SyncCog(syncs),
-                ImportCog(imports),
+                ImportCog(imports, uploads),
                 StatusCog(status),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),
@@ -114,7 +119,9 @@ class App:
             notes=Notes(self.database),
         )
         stack.push_async_callback(self.client.close)
-        routes = [] if link is None else link_routes(link, settings.public_url)
+        routes = upload_routes(uploads, settings.public_url)
+        if link is not None:
+            routes += link_routes(link, settings.public_url)
         self.web = Web(settings.web_host, settings.web_port, self._missing, routes)
         stack.push_async_callback(self.web.close)
         await self.web.start()

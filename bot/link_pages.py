@@ -1,45 +1,12 @@
 """The pages behind a one-time link, and where Spotify sends the browser back to. Plain forms: no scripts needed."""
 
-import base64
-import hashlib
-import logging
-import re
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
 
-import jinja2
 from aiohttp import web
-from markupsafe import Markup, escape
-from yarl import URL
 
+from bot.page import Handler, Pages, Words
 from bot.services.link import LIFE, Departure, LinkService, Outcome, Result
-
-log = logging.getLogger(__name__)
-
-_PAGES = Path(__file__).with_name("pages")
-_STYLE = (_PAGES / "style.css").read_text(encoding="utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-# No form-action here: browsers hold it against Spotify's own redirects after ours.
-_POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
-_BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
-
-@dataclass(frozen=True)
-class Words:
-    """One page: what happened, and what to do next. `again`: the link may be opened again."""
-
-    status: int
-    tone: Literal["good", "wait", "bad"]
-    title: str
-    text: str
-    next: str
-    again: bool = False
-
 
 _AGAIN = "Open the link in Discord again, or type /link for a fresh one."
 _FRESH = "Type /link in Discord for a fresh one."
@@ -158,104 +125,48 @@ def link_routes(service: LinkService, public_url: str) -> list[web.RouteDef]:
 class _LinkPages:
     def __init__(self, service: LinkService, public_url: str) -> None:
         self._service = service
-        self._origin = str(URL(public_url).origin())
-        self._https = public_url.startswith("https:")
-        # The prefix makes browsers refuse the cookie from anybody but this host, subdomains and plain http included.
-        self._cookie = "__Host-link" if self._https else "link"
-        self._pages = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_PAGES), autoescape=True, undefined=jinja2.StrictUndefined
-        )
-        self._pages.globals["style"] = Markup(_STYLE)
-        self._pages.filters["commands"] = _mark_commands
+        self._pages = Pages(public_url, "link", LIFE)
 
     def routes(self) -> list[web.RouteDef]:
+        def guarded(handler: Handler) -> Handler:
+            return self._pages.guarded(handler, self._failed)
+
         return [
-            web.get("/link/{token}", self._guarded(self._show)),
-            web.post("/link/{token}", self._guarded(self._depart)),
-            web.get("/spotify/callback", self._guarded(self._return)),
+            web.get("/link/{token}", guarded(self._show)),
+            web.post("/link/{token}", guarded(self._depart)),
+            web.get("/spotify/callback", guarded(self._return)),
         ]
 
     async def _show(self, request: web.Request) -> web.Response:
         """The cookie is set here already, so that pressing Continue twice is one browser, not two."""
-        browser = self._browser(request)
+        browser = self._pages.browser(request)
         result = await self._service.look(request.match_info["token"], browser)
         if result.outcome is not Outcome.READY:
             return self._outcome(result)
-        page = self._pages.get_template("link.html").render(
-            discord_name=result.discord_name, guild_name=result.guild_name
-        )
-        return self._remember(self._page(page, 200), browser or secrets.token_urlsafe(32))
+        page = self._pages.draw("link.html", 200, discord_name=result.discord_name, guild_name=result.guild_name)
+        return self._pages.remember(page, browser)
 
     async def _depart(self, request: web.Request) -> web.Response:
-        if not self._from_our_page(request):
+        if not self._pages.sent_from_ours(request):
             return self._words(_ELSEWHERE, _NOTHING)
-        browser = self._browser(request) or secrets.token_urlsafe(32)
+        browser = self._pages.browser(request) or secrets.token_urlsafe(32)
         result = await self._service.bind(request.match_info["token"], browser)
         if isinstance(result, Departure):
-            return self._remember(web.Response(status=303, headers={"Location": result.url}), browser)
+            return self._pages.remember(web.Response(status=303, headers={"Location": result.url}), browser)
         return self._outcome(result)
 
     async def _return(self, request: web.Request) -> web.Response:
         query = request.query
         result = await self._service.finish(
-            query.get("state", ""), query.get("code"), query.get("error"), self._browser(request)
+            query.get("state", ""), query.get("code"), query.get("error"), self._pages.browser(request)
         )
         return self._outcome(result)
-
-    def _browser(self, request: web.Request) -> str | None:
-        """The browser's own secret, if it has one that could be ours."""
-        value = request.cookies.get(self._cookie, "")
-        return value if _BROWSER.fullmatch(value) else None
-
-    def _remember(self, response: web.Response, browser: str) -> web.Response:
-        """Lax: Spotify's redirect back is a navigation from another site, and has to bring the cookie."""
-        response.set_cookie(
-            self._cookie,
-            browser,
-            max_age=int(LIFE.total_seconds()),
-            path="/",
-            httponly=True,
-            samesite="Lax",
-            secure=self._https,
-        )
-        return response
-
-    def _from_our_page(self, request: web.Request) -> bool:
-        """Browsers say where a form was sent from; other clients have no visitor whom one could trick.
-
-        Our pages send no referrer, which makes the origin of their own form "null": Sec-Fetch-Site is the better word.
-        """
-        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-        if site is not None:
-            return site in ("same-origin", "none")
-        return origin in (None, "null", self._origin)
 
     def _outcome(self, result: Result) -> web.Response:
         return self._words(WORDS[result.outcome], result)
 
     def _words(self, words: Words, result: Result) -> web.Response:
-        return self._page(self._pages.get_template("outcome.html").render(words=words, result=result), words.status)
+        return self._pages.draw("outcome.html", words.status, words=words, result=result)
 
-    def _page(self, text: str, status: int) -> web.Response:
-        return web.Response(
-            text=text, status=status, content_type="text/html", headers={"Content-Security-Policy": _POLICY}
-        )
-
-    def _guarded(self, handler: Handler) -> Handler:
-        """Whatever fails unforeseen: a page with a code, and the cause under that code in the log."""
-
-        async def handle(request: web.Request) -> web.Response:
-            try:
-                return await handler(request)
-            except Exception:
-                code = secrets.token_hex(3).upper()
-                log.exception("[%s] a linking page failed", code)
-                words = Words(_FAILED.status, "bad", _FAILED.title, _FAILED.text, _FAILED.next.format(code=code))
-                return self._words(words, _NOTHING)
-
-        return handle
-
-
-def _mark_commands(text: str) -> Markup:
-    """`/link` and its like stand out from the sentence."""
-    return Markup(re.sub(r"(?<!\S)(/[a-z]+)", r"<code>\1</code>", str(escape(text))))
+    def _failed(self, code: str) -> web.Response:
+        return self._words(replace(_FAILED, next=_FAILED.next.format(code=code)), _NOTHING)

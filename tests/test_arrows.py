@@ -24,7 +24,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bot.app": ("bot", "specrec"),
     "bot.client": ("bot.cogs", *ANYWHERE),
     "bot.web": ("bot.services", *ANYWHERE),
-    "bot.link_pages": ("bot.services", *ANYWHERE),
+    "bot.page": ANYWHERE,
+    "bot.link_pages": ("bot.services", "bot.page", *ANYWHERE),
+    "bot.upload_pages": ("bot.services", "bot.page", *ANYWHERE),
     "bot.cogs": ("bot.cogs", "bot.services", "bot.replies", *ANYWHERE),
     "bot.replies": ("bot.replies", "bot.services", "specrec", *ANYWHERE),
     "bot.services": (

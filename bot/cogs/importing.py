@@ -1,5 +1,6 @@
-"""/import: a member's own history from Spotify's privacy page, as files attached to the command."""
+"""/import: a member's own history from Spotify's privacy page, through an upload page or attached to the command."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -7,20 +8,23 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.errors import MemberError
+from bot.cogs.link import name_of, place_of
 from bot.imports.base import Attached
-from bot.replies.importing import import_page
+from bot.replies.importing import import_page, upload_invitation
 from bot.services.importing import ImportRun, ImportService
+from bot.services.upload import Offer, UploadService
 
 log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
+FOLLOWED_SECONDS = 14 * 60.0  # less than the 15 minutes in which a command's reply can be edited
 _FILE = "A ZIP or JSON file of your Spotify export"
 
 
 class ImportCog(commands.Cog):
-    def __init__(self, imports: ImportService) -> None:
+    def __init__(self, imports: ImportService, uploads: UploadService) -> None:
         self._imports = imports
+        self._uploads = uploads
 
     @app_commands.command(name="import", description="Bring your listening history from Spotify's privacy page")
     @app_commands.describe(
@@ -44,11 +48,26 @@ class ImportCog(commands.Cog):
         attached = [
             Attached(one.filename, one.url, one.size) for one in (file, file2, file3, file4, file5) if one is not None
         ]
-        if not attached:
-            raise MemberError("Attach the ZIP or the JSON files of your Spotify export: `/import file:`.")
         await interaction.response.defer(ephemeral=True, thinking=True)
-        run = self._imports.bring(str(interaction.user.id), attached, with_private=private)
-        await _follow(interaction, run)
+        discord_id = str(interaction.user.id)
+        if attached:
+            await _follow(interaction, self._imports.bring(discord_id, attached, with_private=private))
+            return
+        place = place_of(interaction)
+        offer = await self._uploads.start(discord_id, name_of(interaction.user), place, with_private=private)
+        await interaction.edit_original_response(content=upload_invitation(offer))
+        await self._watch(interaction, offer)
+
+    async def _watch(self, interaction: Interaction, offer: Offer) -> None:
+        """Shows under the link what comes through the page, as long as the reply can be edited."""
+        loop, shown = asyncio.get_running_loop(), None
+        until = loop.time() + FOLLOWED_SECONDS
+        while loop.time() < until and not interaction.client.is_closed():
+            progress = self._uploads.progress(offer.request_id)
+            page = None if progress is None else import_page(progress)
+            if page is not None and page != shown and await _show(interaction, page):
+                shown = page
+            await asyncio.sleep(2.0)
 
 
 async def _follow(interaction: Interaction, run: ImportRun) -> None:

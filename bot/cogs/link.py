@@ -31,8 +31,8 @@ class LinkCog(commands.Cog):
         if self._link is None:
             raise MemberError(NO_SPOTIFY)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        user, place = interaction.user, _place(interaction)
-        offer = await self._link.start(str(user.id), _name(user), place)
+        user, place = interaction.user, place_of(interaction)
+        offer = await self._link.start(str(user.id), name_of(user), place)
         try:
             message = await user.send(invitation(offer, place), suppress_embeds=True)
         except (discord.HTTPException, OSError) as error:  # mostly 50007: closed direct messages
@@ -66,12 +66,12 @@ class LinkMessageEditor:
             log.info("a linking message was not edited: %s", getattr(error, "code", type(error).__name__))
 
 
-def _name(user: discord.User | discord.Member) -> str:
+def name_of(user: discord.User | discord.Member) -> str:
     """As friends know them, and as nobody else can be called."""
     return user.name if user.display_name == user.name else f"{user.display_name} (@{user.name})"
 
 
-def _place(interaction: Interaction) -> str | None:
+def place_of(interaction: Interaction) -> str | None:
     """The server's name; None in direct messages."""
     if interaction.guild_id is None:
         return None

@@ -25,6 +25,7 @@ HOW = (
     'The right one is ordered at https://www.spotify.com/account/privacy as "Extended streaming history" (or '
     '"Account data"), and is uploaded as the ZIP that Spotify sends.'
 )
+NO_MUSIC = f"is not one of the files of Spotify's export that hold music. {HOW}"
 _WRONG = re.compile(
     r"(?:userdata|identity|payments|searchqueries|inferences|follow)\.json|streaming_history_video.*", re.I
 )
@@ -59,9 +60,17 @@ def parts(file: BinaryIO, name: str) -> Iterator[Part]:
         raise FileRefusedError(f"{shown(base)} is packed in another way than ZIP. {WHERE}")
     form = Form.of(base)
     if form is None:
-        raise FileRefusedError(f"{shown(base)} is not one of the files of Spotify's export that hold music. {HOW}")
+        raise FileRefusedError(f"{shown(base)} {NO_MUSIC}")
     file.seek(0)
     yield _part(base, form, _bounded(iter(lambda: file.read(CHUNK), b""), [TOTAL_LIMIT]))
+
+
+def check_name(name: str) -> None:
+    """Before a byte of it came. Raises `FileRefusedError` for files that would be refused whatever is in them, with the
+    words that follow the name."""
+    base = _base(name)
+    if not base.lower().endswith(".zip") and Form.of(base) is None:
+        raise FileRefusedError(NO_MUSIC)
 
 
 def _archive(file: BinaryIO, name: str) -> Iterator[Part]:

@@ -3,10 +3,11 @@
 import discord
 
 from bot.imports.base import Skip
-from bot.replies.help import COLOUR
+from bot.replies.help import COLOUR, PRIVACY_PAGE
 from bot.replies.numbers import counted
 from bot.replies.text import escaped
 from bot.services.importing import FileProgress, ImportProgress, Stage
+from bot.services.upload import Offer
 
 FILES = 8  # shown by name; the others are counted
 _NAME = 60
@@ -19,6 +20,16 @@ _SKIPPED = {
     Skip.NAMELESS: ("entry that does not say which track", "entries that do not say which track"),
     Skip.UNREADABLE: ("entry that could not be read", "entries that could not be read"),
 }  # fmt: skip
+
+
+def upload_invitation(offer: Offer) -> str:
+    """The address in angle brackets: no preview is drawn of it."""
+    return (
+        f"**Bring your listening history.** Your upload page: <{offer.url}>\n"
+        "It takes the ZIP that Spotify sends you, or the JSON files in it; what fits into Discord can be attached to "
+        f"`/import` as well. Order the history at <{PRIVACY_PAGE}> (*Extended streaming history*).\n"
+        "The page works for an hour, in one browser, and for you only: do not pass it on."
+    )
 
 
 def import_page(progress: ImportProgress, *, left_alone: bool = False) -> discord.Embed:

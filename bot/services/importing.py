@@ -9,7 +9,7 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections import Counter
+import weakref
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -98,6 +98,7 @@ class ImportRun(Run[ImportProgress]):
     def __init__(self, discord_id: str) -> None:
         super().__init__(ImportProgress())
         self.discord_id = discord_id
+        self.forgotten = False  # the member's data was deleted meanwhile
         self.waiting: list[tuple[FileProgress, BinaryIO]] = []
 
 
@@ -119,33 +120,46 @@ class ImportService:
         self._http = http
         self._turn = asyncio.Lock()  # one file is read or stored at a time: the rest of the bot needs the other core
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open: Counter[str] = Counter()  # member -> files that have not ended
+        self._runs: weakref.WeakSet[ImportRun] = weakref.WeakSet()
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def forget(self, discord_id: str) -> None:
+        """This member's data is about to be deleted: nothing more of theirs is stored once this returns."""
+        tasks = []
+        for run in self._runs_of(discord_id):
+            run.forgotten = True
+            if run.task is not None:
+                run.task.cancel()
+                tasks.append(run.task)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def bring(self, discord_id: str, attached: Sequence[Attached], *, with_private: bool) -> ImportRun:
         """Fetch these files from where they lie and import them, one after another. Raises `BusyError` where too much
         of this member's is under way."""
         run = ImportRun(discord_id)
-        if self._open[discord_id] + len(attached) > FILES_LIMIT:
-            raise BusyError("Too many of your files are still being imported. Try again when they are done.")
-        self._open[discord_id] += len(attached)
         announced = [(self.announce(run, one.name, one.size, with_private=with_private), one) for one in attached]
         run.task = self._in_background(self._bring(run, announced), "import")
         return run
 
     def announce(self, run: ImportRun, name: str, size: int, *, with_private: bool) -> FileProgress:
-        """A file that is about to come: end it, or hand it to `add`."""
+        """A file that is about to come: end it, or hand it to `add`. Raises `BusyError`."""
+        self._runs.add(run)
+        under_way = (one for mine in self._runs_of(run.discord_id) for one in mine.progress.files)
+        if sum(not one.stage.is_last for one in under_way) >= FILES_LIMIT:
+            raise BusyError("Too many of your files are still being imported. Try again when they are done.")
         progress = FileProgress(shown(name), with_private, size=size)
         run.progress.files.append(progress)
         return progress
 
     def new_file(self, size: int) -> BinaryIO:
-        """Without a name: what is in it is gone when it is closed, or the process ends. Raises `FileRefusedError`
-        where there is no room for `size` bytes."""
+        """Without a name: what is in it is gone when it is closed, or the process ends. Blocks. Raises
+        `FileRefusedError` where there is no room for `size` bytes."""
+        if not size:
+            raise FileRefusedError("is empty. Download it again from Spotify's mail and import it as it comes.")
         if size > FILE_LIMIT:
             raise FileRefusedError(
                 f"is larger than {FILE_LIMIT // 10**6:,} MB. Import the JSON files that are inside one by one."
@@ -162,16 +176,18 @@ class ImportService:
         if run.is_over:
             run.task = self._in_background(self._work(run), "import")
 
+    def _runs_of(self, discord_id: str) -> list[ImportRun]:
+        return [run for run in self._runs if run.discord_id == discord_id]
+
     async def _bring(self, run: ImportRun, announced: Sequence[tuple[FileProgress, Attached]]) -> None:
         try:
             for progress, one in announced:
                 await self._fetch(run, progress, one)
             await self._work(run)
         finally:
-            self._open[run.discord_id] -= len(announced)
             for progress, _ in announced:
                 if not progress.stage.is_last:
-                    progress.end(Stage.STOPPED, _stopped(progress.name))
+                    progress.end(Stage.STOPPED, _stopped(run, progress.name))
 
     async def _fetch(self, run: ImportRun, progress: FileProgress, one: Attached) -> None:
         file = None
@@ -196,7 +212,7 @@ class ImportService:
     async def _work(self, run: ImportRun) -> None:
         """Never raises but when it is cancelled: what went wrong stands in the progress."""
         try:
-            while run.waiting:
+            while run.waiting and not run.forgotten:
                 progress, file = run.waiting.pop(0)
                 with file:
                     async with self._turn:
@@ -204,14 +220,14 @@ class ImportService:
         finally:
             for progress, file in run.waiting:
                 file.close()
-                progress.end(Stage.STOPPED, _stopped(progress.name))
+                progress.end(Stage.STOPPED, _stopped(run, progress.name))
             run.waiting.clear()
 
     async def _guarded(self, run: ImportRun, progress: FileProgress, file: BinaryIO) -> None:
         try:
             await self._import(run, progress, file)
         except asyncio.CancelledError:
-            progress.end(Stage.STOPPED, _stopped(progress.name))
+            progress.end(Stage.STOPPED, _stopped(run, progress.name))
             raise
         except FileRefusedError as error:
             progress.counts = Counts()
@@ -238,6 +254,7 @@ class ImportService:
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
                 async with self._database.write() as connection:
                     if await member_of(connection, run.discord_id) != member_id:
+                        run.forgotten = True
                         raise FileRefusedError(GONE)
                     progress.counts.add(await self._store(connection, member_id, batch))
                 progress.stored += len(batch)
@@ -302,5 +319,7 @@ def _read(file: BinaryIO, spool: Spool, progress: FileProgress, stopped: threadi
                 spool.add(item)
 
 
-def _stopped(name: str) -> str:
+def _stopped(run: ImportRun, name: str) -> str:
+    if run.forgotten:
+        return f"{name}: {GONE}"
     return f"{name}: the bot is restarting. What was stored stays; import it again afterwards, nothing counts twice."

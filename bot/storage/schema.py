@@ -131,6 +131,23 @@ link_request = Table(  # one row per /link; secrets as SHA-256 only, the PKCE ve
     Index(None, "discord_id"),
 )
 
+upload_request = Table(  # one row per upload page that /import gave out; secrets as SHA-256 only
+    "upload_request",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token_hash", Text, nullable=False, unique=True),  # of the one-time address
+    Column("browser_hash", Text),  # of the cookie of the browser that sent the first file
+    Column("discord_id", Text, nullable=False),
+    Column("discord_name", Text, nullable=False),  # shown on the page, so that a forwarded address is recognised
+    Column("guild_name", Text),
+    Column("with_private", Boolean, nullable=False),  # whether plays of private sessions were asked for
+    Column("replaced", Boolean, nullable=False, server_default=text("false")),  # by a newer one
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("opened_at", UtcDateTime),  # when its browser sent the first file
+    Index(None, "discord_id"),
+    sqlite_autoincrement=True,  # what is on its way is known by this id
+)
+
 track = Table(
     "track",
     metadata,

@@ -1,5 +1,6 @@
 """/import as members see it: the whole bot between the sandbox's Discord and ReccoBeats."""
 
+import re
 import zipfile
 
 import pytest
@@ -23,7 +24,9 @@ from tests.bot.exports import (
     zipped,
 )
 from tests.bot.linking import everything_on_disk
+from tests.bot.ports import free_port
 from tests.bot.running import TOKEN, running, settings_for
+from tests.bot.uploading import Sender
 
 
 @pytest.fixture
@@ -47,7 +50,9 @@ async def reccobeats():
 
 @pytest.fixture
 async def app(discord, reccobeats, ada, tmp_path):
-    settings = settings_for(discord, tmp_path, reccobeats_url=reccobeats.url)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = settings_for(discord, tmp_path, reccobeats_url=reccobeats.url, public_url=url, web_port=port)
     async with running(settings, discord) as app:
         yield app
 
@@ -162,3 +167,17 @@ async def test_members_import_beside_each_other(discord, ada, app):
     for asked in (first, second):
         await asked.wait_until(lambda it: it.original is not None and "is imported" in it.original.text)
     assert await count(app, interaction.c.member_id.distinct()) == 2
+
+
+async def test_an_upload_page_without_files(discord, ada, app):
+    asked = await discord.command(ada, "import", {"private": True}, guild=next(iter(discord._state.guilds.values())))
+    reply = await asked.reply()
+    assert reply.ephemeral
+    address = re.search(r"<(http://127\.0\.0\.1:\d+/import/[\w-]+)>", reply.content)
+    async with Sender(address[1]) as page:
+        status, text = await page.open()
+        assert (status, "Ada" in text, "Home" in text, "checked" in text) == (200, True, True, True)
+        await page.send("my_spotify_data.zip", extended(play(1), play(2, incognito_mode=True)), private=True)
+    await asked.wait_until(lambda it: "Your history is imported" in it.original.text)
+    assert address[1] in asked.original.text
+    assert "2 entries new" in asked.original.text

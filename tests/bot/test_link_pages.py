@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from bot.link_pages import WORDS
-from bot.services.link import LinkService, Outcome
+from bot.page import Pages
+from bot.services.link import LIFE, LinkService, Outcome
 from bot.services.link_message import LinkStep
 from bot.services.unlink import UnlinkService
 from bot.sources import Source
@@ -125,11 +126,9 @@ async def test_pages_are_not_framed_cached_or_referred_and_escape_names(house):
     assert "Secure" not in cookie  # plain http on the loopback address
 
 
-async def test_https_gets_a_cookie_that_only_this_host_can_set(house):
-    from bot.link_pages import _LinkPages
-
-    pages = _LinkPages(house.service, "https://bot.example/specrec")
-    response = pages._remember(aiohttp.web.Response(), "x" * 43)
+def test_https_gets_a_cookie_that_only_this_host_can_set():
+    pages = Pages("https://bot.example/specrec", "link", LIFE)
+    response = pages.remember(aiohttp.web.Response(), "x" * 43)
     assert response.cookies["__Host-link"].OutputString().endswith("Path=/; SameSite=Lax; Secure")
 
 
