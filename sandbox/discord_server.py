@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from sandbox.discord.answers import Answers
+from sandbox.discord.bell import PATIENCE_SECONDS
 from sandbox.discord.body import REQUEST_BYTES
 from sandbox.discord.commands import Refused
 from sandbox.discord.errors import ApiError
@@ -234,7 +235,7 @@ class DiscordServer(People):
         return list(self._state.visible_commands(guild))
 
     async def wait_for_message(
-        self, where: Channel | User, predicate: Callable[[Message], object] = bool, timeout: float = 10.0
+        self, where: Channel | User, predicate: Callable[[Message], object] = bool, timeout: float = PATIENCE_SECONDS
     ) -> Message:
         """The first message in a channel or in a user's direct messages that `predicate` holds for, edits included.
 
@@ -247,19 +248,21 @@ class DiscordServer(People):
             f"a message in {channel.name or 'the direct messages'}",
         )
 
-    async def wait_until(self, look: Callable[[], T | None], timeout: float = 10.0, what: str = "a change") -> T:
+    async def wait_until(
+        self, look: Callable[[], T | None], timeout: float = PATIENCE_SECONDS, what: str = "a change"
+    ) -> T:
         """The first true value of `look`, which is asked after each change here."""
         return await self._state.bell.wait_until(look, timeout, what)
 
-    async def wait_ready(self, timeout: float = 30.0) -> None:
+    async def wait_ready(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Until a bot is connected and knows its guilds; discord.py's own `on_ready` comes two seconds later."""
         await self.wait_until(lambda: self._gateway.ready, timeout, "the bot to connect")
 
-    async def wait_gone(self, timeout: float = 10.0) -> None:
+    async def wait_gone(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Until no bot is connected."""
         await self.wait_until(lambda: not self._gateway.ready, timeout, "the bot to disconnect")
 
-    async def wait_commands(self, timeout: float = 30.0) -> None:
+    async def wait_commands(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Until commands were synced."""
         await self.wait_until(lambda: self._state.syncs > 0, timeout, "the bot to sync its commands")
 

@@ -28,7 +28,6 @@ from sandbox.typed import (
     understand,
 )
 
-PATIENCE_SECONDS = 30.0
 FOREVER_SECONDS = 1e6
 
 HOW_TO = """\
@@ -117,7 +116,7 @@ class Prompt:
             case Command(name, options):
                 transcript.typed(self.user.name, line)
                 sent = await stage.command(self.user, name, options)
-                await sent.interaction.reply(PATIENCE_SECONDS)
+                await sent.interaction.reply()
             case Feedback() | Press() | Choose():
                 await self._press(action, line)
             case Quit():
@@ -136,7 +135,7 @@ class Prompt:
                     raise NotUnderstoodError(f"Menus that the last reply has: {len(message.selects)}.")
                 interaction = await choose(discord, user, message, message.selects[place - 1], number)
         self._transcript.typed(user.name, line, "on the last reply")
-        await interaction.reply(PATIENCE_SECONDS)
+        await interaction.reply()
 
     def _last_reply(self, action: Feedback | Press | Choose) -> Message:
         """The newest message that has something to press, or a list of tracks where one is talked about."""

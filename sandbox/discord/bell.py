@@ -6,6 +6,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE_SECONDS = 30.0
+"""After which nobody waits any longer for what a bot does: much more than it takes, for busy machines."""
+
 
 class Bell:
     """Rung at every change; whoever waits looks again at each ring."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sandbox.discord.bell import Bell
+from sandbox.discord.bell import PATIENCE_SECONDS, Bell
 from sandbox.discord.commands import Refused
 from sandbox.discord.components import LABEL, TEXT_INPUT
 from sandbox.discord.message import SELECTS, Message, walk
@@ -145,14 +145,14 @@ class Interaction:
 
     # what a test asks
 
-    async def wait_until(self, predicate: Callable[["Interaction"], T | None], timeout: float = 10.0) -> T:
+    async def wait_until(self, predicate: Callable[["Interaction"], T | None], timeout: float = PATIENCE_SECONDS) -> T:
         """The first true value of `predicate(interaction)`.
 
         :raises TimeoutError: after `timeout` seconds.
         """
         return await self._bell.wait_until(lambda: predicate(self), timeout, f"{self!r}")
 
-    async def reply(self, timeout: float = 10.0) -> Message:
+    async def reply(self, timeout: float = PATIENCE_SECONDS) -> Message:
         """The final content: the first reply, or what a deferred one became, or the updated message.
 
         :raises InteractionFailed: when the bot did not answer within three seconds, or opened a form instead.
@@ -165,7 +165,7 @@ class Interaction:
             raise InteractionFailed("The application opened a form." if self.modal else "There is no message.")
         return self.original
 
-    async def form(self, timeout: float = 10.0) -> Json:
+    async def form(self, timeout: float = PATIENCE_SECONDS) -> Json:
         """The modal that the bot opened: `custom_id, title, components`.
 
         :raises InteractionFailed: when it answered something else, or nothing.

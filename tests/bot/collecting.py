@@ -139,7 +139,9 @@ async def link_account(
 
 
 @asynccontextmanager
-async def collecting(database: Database, *, artist_tracks: int = 0, threads: int = 4) -> AsyncIterator[Desk]:
+async def collecting(
+    database: Database, *, artist_tracks: int = 0, threads: int = 4, timeout_seconds: float = 20
+) -> AsyncIterator[Desk]:
     clock = Hands()
     async with AsyncExitStack() as stack:
         spotify = await stack.enter_async_context(SpotifyServer(clock=clock))
@@ -151,7 +153,12 @@ async def collecting(database: Database, *, artist_tracks: int = 0, threads: int
         tokens = TokenKeeper(database, Vault([OLD_KEY]), oauth, clock)
         stack.push_async_callback(tokens.close)
         gateway = Gateway(
-            spotify.api_url, tokens, clock, threads=threads, retry_delays=(0.0, 0.0), timeout_seconds=(1.0, 1.0)
+            spotify.api_url,
+            tokens,
+            clock,
+            threads=threads,
+            retry_delays=(0.0, 0.0),
+            timeout_seconds=(timeout_seconds, timeout_seconds),
         )
         stack.push_async_callback(gateway.close)
         features = FeaturesService(
@@ -163,3 +170,4 @@ async def collecting(database: Database, *, artist_tracks: int = 0, threads: int
             yield desk
         finally:
             await desk.syncs.close()
+            spotify.clear_faults()  # nobody waits for a held answer

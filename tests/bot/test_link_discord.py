@@ -156,7 +156,7 @@ async def test_a_sync_under_way_stores_nothing_after_unlink(
         assert under_way
         assert "unlinked" in (await ask(discord, ada, "unlink", guild)).content
         hold.release()
-        await asyncio.wait_for(asyncio.gather(*under_way), 10)
+        await asyncio.wait_for(asyncio.gather(*under_way), 60)
         async with app.database.read() as connection:
             for table in (account, interaction, listing):
                 assert (await connection.execute(select(table))).all() == []

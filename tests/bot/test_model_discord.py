@@ -20,7 +20,8 @@ from tests.bot.running import TOKEN, running, settings_for
 from tests.bot.shelf import give
 from tests.bot.workers import training_processes
 
-TOO_LONG = 0.02  # minutes: a run that ends by itself before torch is loaded
+TRAINING_SECONDS = 240  # until a test gives up: much more than it takes
+TOO_LONG = 0.005  # minutes: a run that ends by itself before torch is loaded
 
 
 class Later:
@@ -61,6 +62,7 @@ async def _ask(discord, user, command, guild, **options):
     return await (await discord.command(user, command, options, guild=guild)).reply()
 
 
+@pytest.mark.timeout(300)
 async def test_from_no_model_to_one_that_answers(discord, club, tmp_path):
     await _fill(tmp_path)
     async with running(settings_for(discord, tmp_path), discord) as app:
@@ -78,7 +80,7 @@ async def test_from_no_model_to_one_that_answers(discord, club, tmp_path):
         assert "<@" in (await _ask(discord, club.owner, "model status", club)).text
         busy = await _ask(discord, club.owner, "model retrain", club)
         assert f"<@{club.owner.id}> started a training run" in busy.text
-        await discord.wait_until(lambda: "is live" in progress.text or "failed" in progress.text, 60)
+        await discord.wait_until(lambda: "is live" in progress.text or "failed" in progress.text, TRAINING_SECONDS)
         assert "The new model is live" in progress.text
         assert "of 8 members with" in progress.text
         assert len(discord.messages(club.general)) == 1
@@ -126,19 +128,19 @@ async def test_without_the_right_to_write_the_reply_shows_it(discord, club, tmp_
         reply = await _ask(discord, club.owner, "model retrain", club)
         assert "I may not write in this channel" in reply.text
         await discord.wait_until(lambda: "The training failed" in reply.text)
-        assert "longer than 0.02 minutes" in reply.text
+        assert "longer than 0.005 minutes" in reply.text
         assert discord.dms(club.owner) == []
 
 
 async def test_when_the_reply_has_died_too_the_result_is_a_direct_message(discord, club, clock, tmp_path):
     await _fill(tmp_path)
     await discord.set_permissions(club.general, discord.bot, deny=Permissions.SEND_MESSAGES)
-    settings = settings_for(discord, tmp_path, training_timeout_minutes=0.03)
-    async with running(settings, discord, clock):
+    async with running(settings_for(discord, tmp_path), discord, clock):
         await _ask(discord, club.owner, "model retrain", club)
         clock.ahead = timedelta(minutes=16)
+        await _ask(discord, club.owner, "model cancel", club)
         message = await discord.wait_for_message(club.owner)
-        assert "The training failed" in message.text
+        assert "was cancelled" in message.text
 
 
 async def test_a_deleted_message_is_followed_by_the_reply(discord, club, tmp_path):
@@ -186,6 +188,7 @@ async def _bot(settings, folder: Path):
                 await process.wait()
 
 
+@pytest.mark.timeout(300)
 async def test_kill_9_of_the_bot_in_the_middle_of_a_run(discord, club, tmp_path):
     await _fill(tmp_path)
     settings = settings_for(discord, tmp_path)
@@ -199,7 +202,7 @@ async def test_kill_9_of_the_bot_in_the_middle_of_a_run(discord, club, tmp_path)
         await process.wait()
     await discord.wait_gone()
     assert "Training the model" in message.text
-    await asyncio.to_thread(psutil.wait_procs, [worker], 10)
+    await asyncio.to_thread(psutil.wait_procs, [worker], 60)
     assert not worker.is_running()
     async with _bot(settings, tmp_path) as process:
         await discord.wait_until(lambda: "The bot was stopped in the middle" in message.text)
@@ -208,11 +211,11 @@ async def test_kill_9_of_the_bot_in_the_middle_of_a_run(discord, club, tmp_path)
         assert "Failed" in status.text
         assert [path.name for path in (tmp_path / "models").glob(".run-*")] == []
         await _ask(discord, club.owner, "model retrain", club)
-        assert await discord.wait_for_message(club.general, lambda one: "is live" in one.text, 60)
+        assert await discord.wait_for_message(club.general, lambda one: "is live" in one.text, TRAINING_SECONDS)
 
 
 async def _children(pid: int) -> list[psutil.Process]:
-    for _ in range(200):
+    for _ in range(3_000):
         if found := psutil.Process(pid).children():
             return found
         await asyncio.sleep(0.02)

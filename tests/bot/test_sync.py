@@ -207,8 +207,15 @@ async def test_a_moment_of_trouble_is_outlasted(desk):
     await linked(desk)
     desk.spotify.fail_next("/me/tracks", 500, times=2)
     desk.spotify.disconnect("/me/playlists", times=1)
-    desk.spotify.delay("/me/following", 1.5, times=1)  # longer than the time-out
     assert (await desk.sync("ada")).stage is Stage.COMPLETE
+
+
+async def test_an_answer_that_does_not_come_is_asked_for_again(database):
+    async with collecting(database, timeout_seconds=0.5) as desk:
+        await linked(desk, saved=3)
+        desk.spotify.delay("/me/following", 60, times=1)
+        await desk.sync("ada")
+        assert desk.spotify.count("/me/following") > 1
 
 
 async def test_odd_error_bodies_keep_their_meaning(desk):

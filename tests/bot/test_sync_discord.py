@@ -194,7 +194,7 @@ async def test_killed_in_the_middle_of_a_sync(discord, spotify, reccobeats, ada,
         await link_account(database, spotify, spotify.users["ada"], str(ada.id), KEY, utc_now())
         hold = spotify.hold("/me/tracks", skip=1)
         await discord.command(ada, "sync")
-        await asyncio.wait_for(hold.arrived.wait(), 10)
+        await asyncio.wait_for(hold.arrived.wait(), 60)
         os.kill(bot.pid, signal.SIGKILL)
         await discord.wait_gone()
         async with database.read() as connection:
@@ -219,7 +219,7 @@ async def test_killed_in_the_middle_of_a_sync(discord, spotify, reccobeats, ada,
         await bot.stop()
 
 
-async def _synced(database, seconds=15.0):
+async def _synced(database, seconds=60.0):
     async with asyncio.timeout(seconds):
         while True:
             async with database.read() as connection:

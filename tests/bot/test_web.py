@@ -17,7 +17,7 @@ async def _get(app: App, path: str) -> tuple[int, dict[str, object]]:
 
 async def _until(app: App, status: int) -> dict[str, object]:
     """What /readyz says when it answers with this status."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             answered, said = await _get(app, "/readyz")
             if answered == status:

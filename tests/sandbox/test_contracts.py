@@ -15,7 +15,7 @@ def told(exchanges, service):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(660)
 @pytest.mark.parametrize(("service", "least"), [("discord", 100), ("spotify", 100)])
 def test_a_tour_agrees_with_the_description(service, least, request):
     DESCRIPTIONS[service]()  # skips before a tour is played for nothing

@@ -215,7 +215,7 @@ async def test_late_answer(scene):
     assert outcome.code == 10062
     with pytest.raises(InteractionFailed, match="did not respond"):
         await interaction.reply()
-    assert interaction.completed_at - interaction.dispatched_at == pytest.approx(3, abs=0.3)
+    assert interaction.completed_at - interaction.dispatched_at > 2.99
 
 
 async def test_second_answer(scene):

@@ -296,7 +296,7 @@ async def test_channel_takes_five_messages_in_five_seconds(raw):
         headers[5]
     )
     assert (headers[5]["X-RateLimit-Scope"], answers[5][1]["global"]) == ("user", False)
-    assert 4 < answers[5][1]["retry_after"] <= 5
+    assert 0 < answers[5][1]["retry_after"] <= 5
     dm = raw.server.dm_channel(raw.ann)
     assert (await raw.call("POST", f"/channels/{dm.id}/messages", json={"content": "elsewhere"}))[0] == 200
 
