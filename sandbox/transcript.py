@@ -1,5 +1,6 @@
 """What happens in the sandbox's Discord, for reading in a terminal: who typed what, and what the bot replied."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from sandbox.ten_lines import RecommendedLine
 WIDEST = 110
 GREY = "grey50"
 _ACCENT = Style(color="#5865f2", bold=True)
+_BAR = re.compile("[▰▱]+")
 
 Json = Mapping[str, Any]
 
@@ -34,6 +36,8 @@ class Transcript:
         self._name_of = name_of
         self._shown: dict[str, str] = {}
         """message id -> the text that was shown of it last"""
+        self._bars: dict[str, list[str]] = {}
+        """message id -> its progress bars as they were shown last"""
 
     def title(self, text: str) -> None:
         self._print(Text(text, style="bold"))
@@ -55,14 +59,18 @@ class Transcript:
         self._print(Text.assemble((name, _ACCENT), "  ", text, (f"   {where}", GREY)))
 
     def reply(self, message: Message, *, content: str | None = None) -> None:
-        """A message of the bot. Of an edited one only what is new: not the same embed's text once more.
+        """A message of the bot. Of an edited one only what is new: not the same embed's text once more, and nothing of
+        a progress bar that stands where it stood.
 
         :param content: the message's text as it was, where it has changed since.
         """
         description = "".join(embed.get("description", "") for embed in message.embeds)
         before, self._shown[message.id] = self._shown.get(message.id), description
         text = message.content if content is None else content
+        bars, self._bars[message.id] = self._bars.get(message.id), _BAR.findall(text)
         if before is not None and not message.embeds:
+            if bars and bars == self._bars[message.id]:
+                return
             return self._print(_indented(self._text("   ".join(text.split("\n", 1)) if text.count("\n") < 2 else text)))
         same = bool(description) and before == description
         self._author(message, edited=same)

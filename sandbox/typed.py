@@ -120,15 +120,16 @@ def _command(line: str, commands: Sequence[Json]) -> Command:
     if leaf is None:
         known = ", ".join(f"/{command['name']}" for command in commands)
         raise NotUnderstoodError(f"There is no command /{name}; there are {known or 'none yet'}.")
+    said = f"/{name}"
     for word in path:
         inner = _inner(leaf)
         if word not in inner:
             raise NotUnderstoodError(
-                f"/{name} has no {word!r}; type {' or '.join(f'/{name} {one}' for one in inner)}."
+                f"{said} has no {word!r}; type {' or '.join(f'{said} {one}' for one in inner)}."
                 if inner
-                else f"/{name} takes no {word!r}; its options are typed as {_usage(leaf) or 'nothing at all'}."
+                else f"{said} takes no {word!r}" + (f"; type {said} {_usage(leaf)}." if _usage(leaf) else ".")
             )
-        leaf = inner[word]
+        leaf, said = inner[word], f"{said} {word}"
     if _inner(leaf):
         raise NotUnderstoodError("Type more of it: " + ", ".join(f"{head.strip()} {one}" for one in _inner(leaf)) + ".")
     return Command(" ".join([name, *path]), _options(leaf, tail))

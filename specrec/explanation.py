@@ -65,7 +65,8 @@ class Explainer:
         """The sentence for one track, at most 120 characters; `contributions` (history,) is that track's column.
 
         Only a track of the history that raised the score is named, by its title or else its id. Features are named
-        only where they are known on both sides and agree. `fallback` is said when nothing of this can be.
+        only where they are known on both sides and agree, and where the title leaves room. `fallback` is said when
+        nothing of this can be.
         """
         itself = next((item for item in self.member.history if item.track_id == self.catalogue.ids.ids[row]), None)
         opening = "" if itself is None else _KNOWN[itself.kind]
@@ -73,14 +74,15 @@ class Explainer:
         if source is None:
             profile = TasteProfile.of(self.member.values, self.member.known, self.member.weights)
             shared = self._shared_features(row, profile.values, profile.known)
-            parts = [opening, f"has your usual {shared}" if shared else ""]
-            return _cut("; ".join(part for part in parts if part) or fallback, MAX_REASON)
+            return _cut(_joined(opening, f"has your usual {shared}" if shared else "") or fallback, MAX_REASON)
         shared = self._shared_features(row, self.member.values[source], self.member.known[source])
-        closing = f"same {shared}" if shared else ""
-        item = self.member.history[source]
-        room = MAX_REASON - sum(len(part) + 2 for part in (opening, closing) if part)
-        parts = [opening, self._link(row, source, item, room), closing]
-        return "; ".join(part for part in parts if part)
+        before, title, after = self._link(row, source, self.member.history[source])
+        sentence = _joined(opening, before + title + after, f"same {shared}" if shared else "")
+        if len(sentence) > MAX_REASON:  # a title in full says more than the features
+            sentence = _joined(opening, before + title + after)
+        if len(sentence) > MAX_REASON:
+            sentence = _joined(opening, before + _cut(title, len(title) - len(sentence) + MAX_REASON) + after)
+        return sentence
 
     def _source(self, row: int, contributions: NDArray[np.floating]) -> int | None:
         """The track of the history to name: of those that raised the score, the one that raised it most and is near."""
@@ -92,8 +94,8 @@ class Explainer:
         best = int(np.argmax(strength))
         return best if strength[best] > 0 else None
 
-    def _link(self, row: int, source: int, item: HistoryTrack, room: int) -> str:
-        """ "close to X that you saved", with X cut so that it all fits into `room` characters."""
+    def _link(self, row: int, source: int, item: HistoryTrack) -> tuple[str, str, str]:
+        """ "close to ", "X", " that you saved"."""
         shared = np.intersect1d(self.catalogue.artists_of(row), self.member.artists[source])
         profile = TasteProfile(self.member.values[source], self.member.known[source])
         if len(shared):
@@ -102,8 +104,7 @@ class Explainer:
             opening = "close to "
         else:
             opening = "goes with "
-        title = self._title(item, int(self.member.rows[source]))
-        return opening + _cut(title, room - len(opening) - len(_LINK[item.kind])) + _LINK[item.kind]
+        return opening, self._title(item, int(self.member.rows[source])), _LINK[item.kind]
 
     def _title(self, item: HistoryTrack, row: int) -> str:
         title = item.track.title if item.track is not None else ""
@@ -115,6 +116,10 @@ class Explainer:
         """Up to two features that both sides have alike, in words; "" if there are none."""
         agree = known & self.known[row] & (np.abs(values - self.values[row]) <= SAME)
         return " and ".join([AUDIO_FEATURES[i].label for i in _SPOKEN if agree[i]][:2])
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
 
 
 def _cut(text: str, length: int) -> str:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 """After which nobody waits any longer for what a bot does: much more than it takes, for busy machines."""
 
 

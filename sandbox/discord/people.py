@@ -99,7 +99,7 @@ class People:
         if needed is not None and not granted & Permissions.ADMINISTRATOR:
             bits = int(needed)
             if not bits or granted & bits != bits:
-                raise Refused(f"{user.name} lacks the permissions for /{name}.")
+                raise Refused(f"Discord does not offer /{name} to {user.name}, who lacks the permissions for it.")
 
     async def click(self, user: User, message: Message, button: str) -> Interaction:
         """`user` presses a button, named by its custom id or its label."""

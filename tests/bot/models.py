@@ -60,7 +60,7 @@ def service(
     *,
     clock: Any = None,
     cooldown: float = 0,
-    timeout: float = 60,
+    timeout: float = 600,
     home: str | None = None,
     sources: Sequence[Source] = tuple(Source),
 ) -> tuple[ModelService, ModelStore]:

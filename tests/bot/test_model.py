@@ -54,7 +54,7 @@ async def _until(look):
 
 
 async def _end(training):
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         return await training.outcome()
 
 
@@ -66,6 +66,7 @@ def _left(folder):
     return sorted(path.name for path in (folder / "models").glob("*") if path.name != ".training.lock")
 
 
+@pytest.mark.timeout(300)
 async def test_a_retraining_from_the_interactions_to_everybodys_list(database, members, tmp_path, opened):
     models, store = await opened(database, tmp_path)
     assert await store.live() is None
