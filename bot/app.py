@@ -13,6 +13,7 @@ from bot.audio_features.chain import Chain
 from bot.audio_features.reccobeats import ReccoBeats
 from bot.client import Client, point_at
 from bot.clock import Clock, utc_now
+from bot.cogs.connect import ConnectCog, DisconnectCog
 from bot.cogs.feedback import FeedbackCog, FeedbackMenu, UndoButton
 from bot.cogs.help import HelpCog
 from bot.cogs.importing import ImportCog
@@ -21,9 +22,13 @@ from bot.cogs.model import ModelCog
 from bot.cogs.recommend import RecommendCog, ShareButton
 from bot.cogs.status import StatusCog
 from bot.cogs.sync import SyncCog
+from bot.imports.lastfm import LastFm
+from bot.imports.listen_service import ListenService
+from bot.imports.listenbrainz import ListenBrainz, ListenBrainzLabs
 from bot.jobs.process import ProcessExecutor
 from bot.link_pages import link_routes
 from bot.model_store import ModelStore
+from bot.services.connect import ConnectService
 from bot.services.content import ContentStore
 from bot.services.daily import Daily
 from bot.services.features import FeaturesService
@@ -32,6 +37,7 @@ from bot.services.first_sync import FirstSync
 from bot.services.importing import ImportService
 from bot.services.link import LinkService
 from bot.services.link_message import LinkReporter
+from bot.services.matching import Matcher
 from bot.services.model import Limits, ModelService
 from bot.services.recommend import RecommendService
 from bot.services.status import StatusService
@@ -40,6 +46,7 @@ from bot.services.tokens import TokenKeeper
 from bot.services.unlink import UnlinkService
 from bot.services.upload import UploadService
 from bot.settings import Settings
+from bot.sources import Source
 from bot.spotify.gateway import Gateway
 from bot.spotify.oauth import OAuth
 from bot.spotify.vault import Vault
@@ -102,14 +109,18 @@ class App:
         uploads = UploadService(self.database, imports, settings.public_url, self.clock)
         stack.push_async_callback(uploads.close)
         uploads.open()
-        status = StatusService(self.database, syncs)
+        connections = self._open_connections(features)
+        stack.push_async_callback(connections.close)
+        status = StatusService(self.database, syncs, connections)
         recommend = RecommendService(self.database, self.models, ContentStore(self.database), feedback, status)
         self.client = Client(
             cogs=[
-                HelpCog(settings.has_spotify),
+                HelpCog(settings.has_spotify, settings.lastfm_api_key is not None),
                 LinkCog(link, UnlinkService(self.database)),
-                SyncCog(syncs),
+                SyncCog(syncs, connections),
                 ImportCog(imports, uploads),
+                ConnectCog(connections),
+                DisconnectCog(connections),
                 StatusCog(status),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),
@@ -128,6 +139,7 @@ class App:
         daily = Daily(
             self.database,
             syncs,
+            connections,
             features,
             self.clock,
             sync_interval=timedelta(hours=settings.sync_interval_hours),
@@ -164,6 +176,19 @@ class App:
         )
         stack.push_async_callback(link.close)
         return link, syncs
+
+    def _open_connections(self, features: FeaturesService) -> ConnectService:
+        """The services of listens that members may connect: ListenBrainz always, Last.fm where the host has a key."""
+        settings, http, clock = self.settings, self.http, self.clock
+        services: dict[Source, ListenService] = {
+            Source.LISTENBRAINZ: ListenBrainz(settings.listenbrainz_url, http, clock)
+        }
+        if settings.lastfm_api_key is not None:
+            key = settings.lastfm_api_key.get_secret_value()
+            services[Source.LASTFM] = LastFm(settings.lastfm_url, key, http, clock)
+        labs = settings.listenbrainz_labs_url
+        ids = None if labs is None else ListenBrainzLabs(labs, http, clock)
+        return ConnectService(self.database, services, Matcher(self.database, ids, clock), features, clock)
 
     async def run(self) -> None:
         """Raises `discord.LoginFailure` for a wrong token."""

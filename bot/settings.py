@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     spotify_client_id: OptionalText = None
     spotify_client_secret: OptionalSecret = Field(default=None, validate_default=True)
 
+    # Last.fm: without a key members cannot connect it
+    lastfm_api_key: OptionalSecret = None
+
     # What the host may want to change
     database_url: str = "sqlite+aiosqlite:///var/specrec.db"
     model_dir: Path = Path("var/models")
@@ -85,6 +88,9 @@ class Settings(BaseSettings):
     spotify_api_url: str = "https://api.spotify.com/v1"
     spotify_accounts_url: str = "https://accounts.spotify.com"
     reccobeats_url: str = "https://api.reccobeats.com/v1"
+    listenbrainz_url: str = "https://api.listenbrainz.org"
+    listenbrainz_labs_url: OptionalText = "https://labs.api.listenbrainz.org"
+    lastfm_url: str = "https://ws.audioscrobbler.com/2.0"
 
     @field_validator("spotify_client_secret")
     @classmethod
@@ -94,10 +100,18 @@ class Settings(BaseSettings):
             raise ValueError("and SPOTIFY_CLIENT_ID go together: set both or neither")
         return value
 
-    @field_validator("discord_api_url", "spotify_api_url", "spotify_accounts_url", "reccobeats_url")
+    @field_validator(
+        "discord_api_url",
+        "spotify_api_url",
+        "spotify_accounts_url",
+        "reccobeats_url",
+        "listenbrainz_url",
+        "listenbrainz_labs_url",
+        "lastfm_url",
+    )
     @classmethod
-    def _check_http(cls, value: str) -> str:
-        return _http_url(value)
+    def _check_http(cls, value: str | None) -> str | None:
+        return None if value is None else _http_url(value)
 
     @field_validator("discord_gateway_url")
     @classmethod

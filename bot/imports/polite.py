@@ -115,6 +115,8 @@ class PoliteClient:
         while True:
             try:
                 async with self._pace.turn():
+                    if self._http.closed:  # the bot is stopping
+                        raise ServiceDownError(self.service, "no more questions")
                     answer = await self._call(url, headers or {}, payload)
                     if self.is_busy(answer) or answer.is_used_up:
                         self._pace.hold_off(answer.wait)

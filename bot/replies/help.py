@@ -6,7 +6,7 @@ COLOUR = discord.Colour(0x1DB954)
 PRIVACY_PAGE = "https://www.spotify.com/account/privacy/"
 
 
-def help_page(has_spotify: bool) -> discord.Embed:
+def help_page(has_spotify: bool, has_lastfm: bool) -> discord.Embed:
     embed = discord.Embed(
         title="Ten tracks of your own",
         description="I learn from what the members of this server play and recommend everybody their own ten tracks, "
@@ -22,6 +22,11 @@ def help_page(has_spotify: bool) -> discord.Embed:
         "\n`/import` brings your own history instead, or as well: order it at [Spotify's privacy page]"
         f"({PRIVACY_PAGE}) (*Extended streaming history*), and hand over the files that Spotify sends you."
     )
+    start += (
+        "\n`/connect listenbrainz` or `/connect lastfm` reads what you listen to there, by your user name."
+        if has_lastfm
+        else "\n`/connect listenbrainz` reads what you listen to at ListenBrainz, by your user name."
+    )
     embed.add_field(name="Get started", value=start, inline=False)
     embed.add_field(
         name="Get recommendations",
@@ -33,7 +38,8 @@ def help_page(has_spotify: bool) -> discord.Embed:
     embed.add_field(
         name="Your data",
         value="`/status` shows what is linked and collected, and what to do next. `/sync` collects again now (I do it "
-        "every day by myself). `/unlink` deletes your tokens and everything that came from Spotify, at once.",
+        "every day by myself). `/unlink` deletes your tokens and everything that came from Spotify, at once; "
+        "`/disconnect` everything that came from a service that you connected.",
         inline=False,
     )
     embed.add_field(

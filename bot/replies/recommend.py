@@ -32,10 +32,12 @@ _GIVEN = {Kind.LIKED: "You like", Kind.DISLIKED: "Not for you:", Kind.KNOWN: "Yo
 _MARKS = {Kind.LIKED: "liked", Kind.DISLIKED: "not for you", Kind.KNOWN: "known"}
 
 _NEXT = {
-    Next.LINK: "I know nothing of your taste yet. Type `/link` to connect your Spotify account, or `/import` to bring "
-    "your history.",
-    Next.IMPORT: "I know nothing of your taste yet. Type `/import` to bring your listening history.",
-    Next.WAIT: "I am still reading your Spotify library. Type `/recommend` again in a minute; `/status` shows how far "
+    Next.LINK: "I know nothing of your taste yet. Type `/link` to connect your Spotify account, `/import` to bring "
+    "your history, or `/connect` for ListenBrainz and Last.fm.",
+    Next.IMPORT: "I know nothing of your taste yet. Type `/import` to bring your listening history, or `/connect` for "
+    "ListenBrainz and Last.fm.",
+    Next.MATCH: "None of the tracks you listened to is known here yet: they count as soon as somebody brings them.",
+    Next.WAIT: "I am still reading what you listen to. Type `/recommend` again in a minute; `/status` shows how far "
     "I am.",
     Next.RECONNECT: "I have no tracks of yours, and Spotify no longer accepts your link. `/link` connects it again.",
     Next.SYNC: "I have no tracks of yours yet. `/sync` collects them now; `/status` says whether the last time stopped "

@@ -2,8 +2,11 @@
 
 import discord
 
+from bot.replies.connect import CREDIT
 from bot.replies.help import COLOUR
 from bot.replies.numbers import counted, when
+from bot.replies.text import escaped
+from bot.services.connect import Connected
 from bot.services.status import Next, Status
 from bot.sources import Source
 from specrec.interactions import Kind
@@ -23,14 +26,20 @@ _SOURCES: dict[str, str] = {
     Source.SPOTIFY: "From Spotify",
     Source.DISCORD: "From the buttons under your lists",
     Source.EXPORT: "From your Spotify export",
+    Source.LISTENBRAINZ: "From ListenBrainz",
+    Source.LASTFM: "From Last.fm",
 }
 _NEXT = {
-    Next.LINK: "`/link` connects your Spotify account; without it, `/import` takes the history that Spotify sends you.",
-    Next.IMPORT: "`/import` takes the listening history that Spotify sends you; `/recommend` works without, too.",
+    Next.LINK: "`/link` connects your Spotify account; without it, `/import` takes the history that Spotify sends you, "
+    "and `/connect` reads what you listen to at ListenBrainz or Last.fm.",
+    Next.IMPORT: "`/import` takes the listening history that Spotify sends you, `/connect` reads what you listen to at "
+    "ListenBrainz or Last.fm; `/recommend` works without, too.",
     Next.RECONNECT: "`/link` connects Spotify again; everything collected so far is kept.",
     Next.WAIT: "Wait a little: your tracks are being collected.",
     Next.SYNC: "`/sync` collects your tracks now.",
     Next.LISTEN: "Play or save some music on Spotify, then type `/sync`.",
+    Next.MATCH: "None of your tracks is known here yet: they count as soon as somebody brings them. `/recommend` and "
+    "its buttons work meanwhile.",
     Next.RECOMMEND: "`/recommend` gives you ten tracks of your own; its buttons tell me what you like.",
 }
 
@@ -38,6 +47,8 @@ _NEXT = {
 def status_page(status: Status) -> discord.Embed:
     embed = discord.Embed(title="Where you stand", colour=COLOUR)
     embed.add_field(name="Spotify", value=_spotify(status), inline=False)
+    for one in status.connected:
+        embed.add_field(name=one.label, value=_connected(one), inline=False)
     for source in dict.fromkeys(holding.source for holding in status.holdings):
         held = [
             _held(holding.kind, holding.tracks, holding.listings)
@@ -55,6 +66,13 @@ def status_page(status: Status) -> discord.Embed:
         )
     else:
         embed.add_field(name="Altogether", value="No tracks yet.", inline=False)
+    if status.waiting:
+        embed.add_field(
+            name="Waiting",
+            value=f"{counted(status.waiting, 'play is', 'plays are')} of tracks not known here yet: they count from "
+            "the day when somebody brings the track.",
+            inline=False,
+        )
     embed.add_field(name="Next", value=_NEXT[status.next], inline=False)
     return embed
 
@@ -76,6 +94,28 @@ def _spotify(status: Status) -> str:
         lines.append(account.note)
         if account.resumes_at is not None:
             lines.append(f"It goes on by itself {when(account.resumes_at)}.")
+    return "\n".join(lines)
+
+
+def _connected(one: Connected) -> str:
+    account = one.account
+    if one.is_over:
+        return account.note or "Not connected any more."
+    word = "your token proved that it is yours" if one.proven else "on your word"
+    since = discord.utils.format_dt(account.linked_at, "D")
+    lines = [f"Connected as {escaped(account.user_id, 80)} since {since}, {word}."]
+    if one.under_way is not None:
+        lines.append(f"It is being read: {one.under_way.stage}.")
+    elif account.last_synced_at is not None:
+        lines.append(f"Last read {when(account.last_synced_at)}.")
+    else:
+        lines.append("Not read to the end yet.")
+    if one.under_way is None and account.note:
+        lines.append(account.note)
+        if account.resumes_at is not None:
+            lines.append(f"It goes on by itself {when(account.resumes_at)}.")
+    if one.source is Source.LASTFM:
+        lines.append(CREDIT)
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ whose it is, and a proof takes the name from a claim: what was collected for tha
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -57,6 +58,21 @@ class ListenRun(Run[ListenProgress]):
     def __init__(self, account: SyncAccount, label: str) -> None:
         super().__init__(ListenProgress(Source(account.source), label))
         self.account = account
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What a member connected, as /status shows it. `is_over`: nothing is held of it but the note."""
+
+    label: str
+    source: Source
+    account: SyncAccount
+    proven: bool
+    under_way: ListenProgress | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.account.status == ENDED
 
 
 class ConnectService:
@@ -171,6 +187,15 @@ class ConnectService:
         async with self._database.read() as connection:
             found = await connections_of(connection, discord_id, self._services)
         return [self.start_account(account) for account, _ in found if account.status != ENDED]
+
+    async def connected(self, discord_id: str) -> tuple[Connected, ...]:
+        """Also of services that this host cannot ask any more."""
+        async with self._database.read() as connection:
+            found = await connections_of(connection, discord_id, LABELS)
+        return tuple(
+            Connected(LABELS[Source(one.source)], Source(one.source), one, proven, self.under_way(one.id))
+            for one, proven in found
+        )
 
     def start_account(self, account: SyncAccount) -> tuple[ListenRun, bool]:
         under_way = self._runs.get(account.id)

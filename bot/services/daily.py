@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from bot.clock import Clock
 from bot.errors import AudioFeaturesError
+from bot.services.connect import ConnectService
 from bot.services.features import FeaturesService
 from bot.services.sync import SyncService
 from bot.sources import Source
@@ -22,7 +24,7 @@ PRUNE_EVERY = timedelta(days=1)
 
 
 class Daily:
-    """Owner of one task. `syncs` is None on a host without Spotify.
+    """Owner of two tasks. `syncs` is None on a host without Spotify.
 
     Members' syncs are due an interval after each one's last, so they stay spread over the day as the members linked,
     and they run one after another, whoever waited longest first.
@@ -32,6 +34,7 @@ class Daily:
         self,
         database: Database,
         syncs: SyncService | None,
+        connections: ConnectService,
         features: FeaturesService,
         clock: Clock,
         *,
@@ -40,21 +43,30 @@ class Daily:
     ) -> None:
         self._database = database
         self._syncs = syncs
+        self._connections = connections
         self._features = features
         self._clock = clock
         self._sync_interval = sync_interval
         self._look_every_s = look_every_s
         self._features_due = clock()
         self._prune_due = clock() + PRUNE_EVERY  # the start did it just now
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="daily")
+        """Other services do not wait for Spotify, whose quota may make a sync take hours."""
+        self._tasks = [
+            asyncio.create_task(self._repeat(self.tick), name="daily"),
+            asyncio.create_task(self._repeat(self.collect), name="daily collections"),
+        ]
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def collect(self) -> None:
+        """Begin what is due from the services that members connected."""
+        await self._connections.start_due(self._sync_interval)
 
     async def tick(self) -> None:
         """Everything that is due now."""
@@ -90,10 +102,10 @@ class Daily:
             run, _ = syncs.start_account(account)
             await run.wait()
 
-    async def _run(self) -> None:
+    async def _repeat(self, what: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self.tick()
+                await what()
             except Exception:
                 log.exception("the daily task failed; it goes on")
             await asyncio.sleep(self._look_every_s)

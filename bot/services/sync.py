@@ -23,6 +23,7 @@ from bot.spotify.gateway import Gateway
 from bot.storage import syncs
 from bot.storage.database import Database
 from bot.storage.interactions import count_tracks
+from bot.storage.listens import match_waiting
 from bot.storage.syncs import NEEDS_RECONNECT, SyncAccount
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,8 @@ class SyncService:
                 self._database, self._gateway, self._clock, account, progress, artist_tracks=self._artist_tracks
             )
             await collector.collect()
+            async with self._database.write() as connection:  # plays from elsewhere may have waited for these tracks
+                await match_waiting(connection, self._clock())
             await self._count(run)
             progress.stage = Stage.FEATURES
             await self._look_up_features(run)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from sqlalchemy import select
 
+from bot.clock import Clock
 from bot.imports.lastfm import LastFm
 from bot.imports.listen_service import ListenService
 from bot.imports.listenbrainz import ListenBrainz, ListenBrainzLabs
@@ -49,6 +50,11 @@ class Seconds:
 class NoFeatures:
     async def look_up(self, member_id: int | None) -> None:
         return None
+
+
+def unconnected(database: Database, clock: Clock) -> ConnectService:
+    """Of a host where nobody connected anything."""
+    return ConnectService(database, {}, Matcher(database, None, clock), NoFeatures(), clock)
 
 
 @dataclass

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, insert, select, update
 
+from bot.clock import utc_now
 from bot.services.content import LOOK_AGAIN_SECONDS, ContentStore
 from bot.services.feedback import FeedbackService
 from bot.services.progress import Progress
@@ -15,6 +16,7 @@ from bot.storage.history import history_of
 from bot.storage.schema import account, audio_features, interaction, listing, member, track
 from specrec.interactions import Kind
 from specrec.serving import Recommendation
+from tests.bot.connecting import unconnected
 from tests.bot.shelf import NOW, give, make_local, stock
 
 ADA, BEN, CLEO = "1001", "1002", "1003"
@@ -74,7 +76,11 @@ def feedback(database):
 def make(database, feedback):
     def service(models=None, syncs=IDLE, seconds=lambda: 0.0):
         return RecommendService(
-            database, models or NoModel(), ContentStore(database, seconds), feedback, StatusService(database, syncs)
+            database,
+            models or NoModel(),
+            ContentStore(database, seconds),
+            feedback,
+            StatusService(database, syncs, unconnected(database, utc_now)),
         )
 
     return service

@@ -16,6 +16,7 @@ from bot.sources import Source
 from bot.storage.database import Database
 from bot.storage.migrate import migrate
 from specrec.serving import ServedModel
+from tests.bot.connecting import unconnected
 from tests.bot.shelf import NOW, give, stock
 
 NEWCOMER = "2001"
@@ -64,7 +65,7 @@ async def world(trained, tmp_path):
     shutil.copy(path, tmp_path / "specrec.db")
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/specrec.db")
     feedback = FeedbackService(database, lambda: NOW)
-    status = StatusService(database, None)
+    status = StatusService(database, None, unconnected(database, utc_now))
     yield database, keys, RecommendService(database, Live(model), ContentStore(database), feedback, status), feedback
     await database.close()
 

@@ -12,6 +12,7 @@ from bot.services.daily import Daily
 from bot.services.progress import Stage
 from bot.storage.schema import account, audio_features, interaction, listing
 from tests.bot.collecting import collecting
+from tests.bot.connecting import unconnected
 
 
 @pytest.fixture
@@ -21,7 +22,10 @@ async def desk(database):
 
 
 def daily(desk, hours=24.0):
-    return Daily(desk.database, desk.syncs, desk.features, desk.clock, sync_interval=timedelta(hours=hours))
+    connections = unconnected(desk.database, desk.clock)
+    return Daily(
+        desk.database, desk.syncs, connections, desk.features, desk.clock, sync_interval=timedelta(hours=hours)
+    )
 
 
 async def linked(desk, saved=120, name="ada"):
