@@ -19,9 +19,11 @@ from bot.cogs.help import HelpCog
 from bot.cogs.importing import ImportCog
 from bot.cogs.link import LinkCog, LinkMessageEditor
 from bot.cogs.model import ModelCog
+from bot.cogs.privacy import DeleteButton, KeepButton, PrivacyCog
 from bot.cogs.recommend import RecommendCog, ShareButton
 from bot.cogs.status import StatusCog
 from bot.cogs.sync import SyncCog
+from bot.export_pages import export_routes
 from bot.imports.lastfm import LastFm
 from bot.imports.listen_service import ListenService
 from bot.imports.listenbrainz import ListenBrainz, ListenBrainzLabs
@@ -31,14 +33,18 @@ from bot.model_store import ModelStore
 from bot.services.connect import ConnectService
 from bot.services.content import ContentStore
 from bot.services.daily import Daily
+from bot.services.deletion import DeletionService
+from bot.services.export import ExportService
 from bot.services.features import FeaturesService
 from bot.services.feedback import FeedbackService
 from bot.services.first_sync import FirstSync
+from bot.services.forgetting import Forgetting
 from bot.services.importing import ImportService
 from bot.services.link import LinkService
 from bot.services.link_message import LinkReporter
 from bot.services.matching import Matcher
 from bot.services.model import Limits, ModelService
+from bot.services.privacy import PrivacyService
 from bot.services.recommend import RecommendService
 from bot.services.status import StatusService
 from bot.services.sync import SyncService
@@ -84,7 +90,8 @@ class App:
         self.database = Database(settings.database_url)
         stack.push_async_callback(self.database.close)
         await migrate(self.database, self.clock)
-        await prune_backups(self.database, self.clock)
+        keep_for = timedelta(days=settings.delete_from_models_days)
+        await prune_backups(self.database, self.clock, keep_for)
 
         self.http = await stack.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15), headers={"User-Agent": "SpecRec"})
@@ -111,12 +118,18 @@ class App:
         uploads.open()
         connections = self._open_connections(features)
         stack.push_async_callback(connections.close)
+        privacy = PrivacyService(self.database, settings.training_sources, keep_for, self.clock)
+        exports = ExportService(
+            self.database, privacy, settings.model_dir / ".outgoing", settings.public_url, self.clock
+        )
+        stack.push_async_callback(exports.close)
+        deletion = DeletionService(self.database, [uploads, exports], keep_for, self.clock)
         status = StatusService(self.database, syncs, connections)
         recommend = RecommendService(self.database, self.models, ContentStore(self.database), feedback, status)
         self.client = Client(
             cogs=[
                 HelpCog(settings.has_spotify, settings.lastfm_api_key is not None),
-                LinkCog(link, UnlinkService(self.database)),
+                LinkCog(link, UnlinkService(self.database, keep_for, self.clock)),
                 SyncCog(syncs, connections),
                 ImportCog(imports, uploads),
                 ConnectCog(connections),
@@ -124,13 +137,17 @@ class App:
                 StatusCog(status),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),
+                PrivacyCog(privacy, exports, deletion),
                 ModelCog(model, lambda: self.client, self.clock),
             ],
-            buttons=[FeedbackMenu, UndoButton, ShareButton],
+            buttons=[FeedbackMenu, UndoButton, ShareButton, DeleteButton, KeepButton],
             notes=Notes(self.database),
         )
         stack.push_async_callback(self.client.close)
-        routes = upload_routes(uploads, settings.public_url)
+        routes = [
+            *upload_routes(uploads, settings.public_url),
+            *export_routes(exports, settings.public_url),
+        ]
         if link is not None:
             routes += link_routes(link, settings.public_url)
         self.web = Web(settings.web_host, settings.web_port, self._missing, routes)
@@ -146,6 +163,9 @@ class App:
         )
         stack.push_async_callback(daily.close)
         daily.start()
+        forgetting = Forgetting(self.database, self.models, model, keep_for, self.clock)
+        stack.push_async_callback(forgetting.close)
+        forgetting.start()
 
     async def _open_spotify(
         self, stack: AsyncExitStack, features: FeaturesService

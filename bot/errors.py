@@ -9,6 +9,7 @@ SpecRecError
 │   ├── NotLinkedError       nothing to work with yet; says how to get started
 │   ├── NotAllowedError      the command is for somebody else
 │   ├── FileRefusedError     a file that cannot be imported, with the reason
+│   ├── PausedError          the member has paused: nothing of theirs is collected
 │   └── BusyError            the same thing is already under way, or was a moment ago
 ├── SpotifyError             Spotify said no, or nothing
 │   ├── NeedsReconnectError  the consent is gone: only the member can renew it
@@ -81,6 +82,11 @@ class NotAllowedError(MemberError):
 
 class FileRefusedError(MemberError):
     """What is wrong with a file. While it is read, the words that follow its name ("is empty")."""
+
+
+class PausedError(MemberError):
+    def __init__(self) -> None:
+        super().__init__("You have paused, so nothing of yours is collected or stored. /privacy resume goes on.")
 
 
 class BusyError(MemberError):

@@ -5,13 +5,14 @@ import contextlib
 import logging
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bot.clock import Clock
-from bot.storage import model_versions, training_runs
+from bot.storage import model_versions, training_members, training_runs
 from bot.storage.database import Database
 from bot.storage.model_versions import ActiveVersion
 from specrec import checkpoint
@@ -103,11 +104,23 @@ class ModelStore:
             names = await model_versions.names(connection)
             kept = set(names[:VERSIONS_KEPT]) | ({pointer.version} if pointer else set())
             await model_versions.remove(connection, set(names) - kept)
+            await training_members.forget_versionless(connection)
             running = await training_runs.running(connection)
         stale = (set(names) if running else {path.name for path in found}) - kept
         for name in sorted(stale):
             log.info("removing model version %s", name)
             await asyncio.to_thread(_remove, self.directory / name)
+
+    async def retire(self, versions: Collection[str]) -> None:
+        """Delete versions that must not stay, the live one too: then the taste profile answers until the next one."""
+        async with self._database.write() as connection:
+            await model_versions.retire(connection, versions)
+            await training_members.forget_versionless(connection)
+        for name in sorted(versions):
+            log.info("deleting model version %s: data that it was trained with was deleted", name)
+            await asyncio.to_thread(_remove, self.directory / name)
+        if self._state is not None and self._state.version in versions:
+            self._state = None
 
     def _is_current(self, pointer: ActiveVersion) -> bool:
         if self._state is None or self._state.version != pointer.version:

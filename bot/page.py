@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _PAGES = Path(__file__).with_name("pages")
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Pages:
     def guarded(self, handler: Handler, failed: Callable[[str], web.Response]) -> Handler:
         """Whatever fails unforeseen: what `failed` makes of a code, and the cause under that code in the log."""
 
-        async def handle(request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.StreamResponse:
             try:
                 return await handler(request)
             except Exception:

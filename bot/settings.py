@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     home_guild_id: OptionalText = None
     training_cooldown_minutes: float = Field(default=10, ge=0, le=100_000)
     training_timeout_minutes: float = Field(default=60, gt=0, le=100_000)
+    delete_from_models_days: float = Field(default=5, gt=0, le=30)
     sync_interval_hours: float = Field(default=24, gt=0, le=1_000)
     spotify_threads: int = Field(default=4, ge=1, le=32)
     artist_tracks: int = Field(default=0, ge=0, le=50)

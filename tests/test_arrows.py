@@ -26,6 +26,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bot.web": ("bot.services", *ANYWHERE),
     "bot.page": ANYWHERE,
     "bot.link_pages": ("bot.services", "bot.page", *ANYWHERE),
+    "bot.export_pages": ("bot.services", "bot.page", *ANYWHERE),
     "bot.upload_pages": ("bot.services", "bot.page", *ANYWHERE),
     "bot.cogs": ("bot.cogs", "bot.services", "bot.replies", *ANYWHERE),
     "bot.replies": ("bot.replies", "bot.services", "specrec", *ANYWHERE),

@@ -39,7 +39,10 @@ def help_page(has_spotify: bool, has_lastfm: bool) -> discord.Embed:
         name="Your data",
         value="`/status` shows what is linked and collected, and what to do next. `/sync` collects again now (I do it "
         "every day by myself). `/unlink` deletes your tokens and everything that came from Spotify, at once; "
-        "`/disconnect` everything that came from a service that you connected.",
+        "`/disconnect` everything that came from a service that you connected.\n"
+        "`/privacy show` says what is held and since when, `/privacy export` hands it all out, `/privacy training` is "
+        "about what the shared model may learn from, `/privacy pause` stops everything for a while, and "
+        "`/privacy delete` deletes everything about you.",
         inline=False,
     )
     embed.add_field(

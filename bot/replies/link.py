@@ -1,10 +1,10 @@
 """What /link and /unlink answer, and the direct message that holds the link."""
 
-from bot.replies.numbers import counted
+from bot.replies.numbers import counted, on_day
 from bot.replies.text import escaped
 from bot.services.link import Offer
 from bot.services.link_message import LinkNews, LinkStep
-from bot.services.unlink import Erased
+from bot.services.unlink import Unlinked
 
 NO_SPOTIFY = (
     "This host has no Spotify connection: there is nothing to link. `/import` takes the history that Spotify sends "
@@ -52,13 +52,24 @@ def after_linking(news: LinkNews) -> str:
             return f"{head}{kept} {news.note or 'Collecting stopped; it goes on by itself.'}"
 
 
-def unlinked(erased: Erased) -> str:
+def unlinked(gone: Unlinked) -> str:
+    erased = gone.erased
+    models = (
+        f"The shared model was trained with some of it: those versions are gone by {on_day(gone.models_by)}.\n"
+        if gone.models_by
+        else ""
+    )
+    copies = (
+        f"Copies that were made before an update of the bot are gone by {on_day(gone.backups_by)}.\n"
+        if gone.backups_by
+        else ""
+    )
     return (
         f"**Your Spotify account is unlinked.** I deleted its tokens and everything that came from it: "
         f"{counted(erased.tracks, 'track')}, {counted(erased.interactions, 'interaction')}, "
-        f"{counted(erased.follows, 'followed artist')}, {counted(erased.listings, 'list')}. "
-        "Copies that were made before an update of the bot are gone within five days.\n"
-        "Likes and dislikes that you gave here in Discord stay.\n"
+        f"{counted(erased.follows, 'followed artist')}, {counted(erased.listings, 'list')}.\n{copies}{models}"
+        "Likes and dislikes that you gave here in Discord stay, and so does what came by another way; "
+        "`/privacy delete` deletes everything.\n"
         f"To take the app's access away at Spotify too, remove it there: <{ACCESS_PAGE}>"
     )
 

@@ -15,7 +15,15 @@ from functools import partial
 from typing import Any
 
 from bot.clock import Clock
-from bot.errors import ForbiddenError, GoneError, NeedsReconnectError, RateLimitError, SpotifyError, UnavailableError
+from bot.errors import (
+    ForbiddenError,
+    GoneError,
+    NeedsReconnectError,
+    PausedError,
+    RateLimitError,
+    SpotifyError,
+    UnavailableError,
+)
 from bot.services.progress import Progress, Stage
 from bot.spotify.gateway import Gateway
 from bot.spotify.records import Entry, Page, PlaylistRecord
@@ -23,6 +31,7 @@ from bot.storage import interactions, listings, syncs
 from bot.storage.database import Connection, Database
 from bot.storage.interactions import Sighting
 from bot.storage.listings import Listing
+from bot.storage.members import paused_since
 from bot.storage.syncs import SyncAccount
 from bot.storage.tracks import store_artists, store_tracks
 from specrec.interactions import Kind
@@ -63,8 +72,8 @@ _PLACE = {one.name for one in fields(Place)}
 
 
 class Collector:
-    """Raises `UnlinkedError` and the errors of `Gateway` that stop a whole sync; what concerns one listing only (403,
-    404) skips that listing."""
+    """Raises `UnlinkedError`, `PausedError` and the errors of `Gateway` that stop a whole sync; what concerns one
+    listing only (403, 404) skips that listing."""
 
     def __init__(
         self,
@@ -338,10 +347,12 @@ class Collector:
 
     @asynccontextmanager
     async def _page(self) -> AsyncIterator[Connection]:
-        """A transaction that writes nothing for somebody who unlinked meanwhile."""
+        """A transaction that writes nothing for somebody who unlinked or paused meanwhile."""
         async with self._database.write() as connection:
             if not await syncs.still_there(connection, self._account):
                 raise UnlinkedError
+            if await paused_since(connection, self._account.discord_id) is not None:
+                raise PausedError
             yield connection
 
     def _is_done(self, listing: Listing) -> bool:

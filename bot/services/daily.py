@@ -1,4 +1,4 @@
-"""What happens by itself: everybody's sync once an interval, stopped syncs going on, missing features, old backups."""
+"""What happens by itself: everybody's sync once an interval, stopped syncs going on, missing features."""
 
 import asyncio
 import logging
@@ -12,7 +12,6 @@ from bot.services.features import FeaturesService
 from bot.services.sync import SyncService
 from bot.sources import Source
 from bot.storage.database import Database
-from bot.storage.migrate import prune_backups
 from bot.storage.syncs import due_accounts
 
 log = logging.getLogger(__name__)
@@ -20,7 +19,6 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 60.0  # how late a due sync may begin
 FEATURES_EVERY = timedelta(days=1)
 FEATURES_RETRY = timedelta(minutes=30)  # after a source did not answer
-PRUNE_EVERY = timedelta(days=1)
 
 
 class Daily:
@@ -49,7 +47,6 @@ class Daily:
         self._sync_interval = sync_interval
         self._look_every_s = look_every_s
         self._features_due = clock()
-        self._prune_due = clock() + PRUNE_EVERY  # the start did it just now
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -79,9 +76,6 @@ class Daily:
                 await self._features.look_up(None)
             except AudioFeaturesError as error:
                 log.info("audio features later: %s", error)
-        if now >= self._prune_due:
-            await prune_backups(self._database, self._clock)
-            self._prune_due = now + PRUNE_EVERY
 
     def _features_are_due(self, now: datetime) -> bool:
         """At the start, once a day, and some time after a source did not answer, here or in a sync."""

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import aiohttp
 
 from bot.clock import Clock
-from bot.errors import AudioFeaturesError, BusyError, FileRefusedError, SpecRecError, UnforeseenError
+from bot.errors import AudioFeaturesError, BusyError, FileRefusedError, PausedError, SpecRecError, UnforeseenError
 from bot.imports.archive import parts, shown
 from bot.imports.attached import fetch
 from bot.imports.base import Attached, Counts, Kept, Listen, Skip
@@ -29,7 +29,7 @@ from bot.services.sync import MissingFeatures
 from bot.sources import Source
 from bot.storage.database import Connection, Database
 from bot.storage.listens import match_waiting, store_kept, store_listens
-from bot.storage.members import ensure_member, member_of
+from bot.storage.members import ensure_member, member_of, paused_since
 
 log = logging.getLogger(__name__)
 
@@ -240,6 +240,9 @@ class ImportService:
             progress.end(Stage.STOPPED, unforeseen.told)
 
     async def _import(self, run: ImportRun, progress: FileProgress, file: BinaryIO) -> None:
+        async with self._database.read() as connection:
+            if await paused_since(connection, run.discord_id) is not None:
+                raise PausedError
         with Spool(self._scratch) as spool:
             progress.stage = Stage.READING
             await self._read(progress, file, spool)

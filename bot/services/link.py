@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.clock import Clock
-from bot.errors import ForbiddenError, NeedsReconnectError, RateLimitError, SpotifyError, UnavailableError
+from bot.errors import ForbiddenError, NeedsReconnectError, PausedError, RateLimitError, SpotifyError, UnavailableError
 from bot.services.link_message import LinkReporter, LinkStep
 from bot.sources import Source
 from bot.spotify.oauth import OAuth, TokenAnswer, new_verifier
@@ -36,7 +36,7 @@ from bot.storage.link_requests import (
     request_by_state,
     request_by_token,
 )
-from bot.storage.members import ensure_member, member_of
+from bot.storage.members import ensure_member, member_of, paused_since
 
 log = logging.getLogger(__name__)
 
@@ -132,9 +132,11 @@ class LinkService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def start(self, discord_id: str, discord_name: str, guild_name: str | None) -> Offer:
-        """A new one-time link; this person's earlier ones end. Only its hash is kept."""
+        """A new one-time link; this person's earlier ones end. Only its hash is kept. Raises `PausedError`."""
         token, now = secrets.token_urlsafe(32), self._clock()
         async with self._database.write() as connection:
+            if await paused_since(connection, discord_id) is not None:
+                raise PausedError
             await purge_requests(connection, now - REMEMBERED)
             request_id = await add_request(
                 connection,

@@ -10,6 +10,7 @@ from bot.errors import (
     AudioFeaturesError,
     NeedsReconnectError,
     NotLinkedError,
+    PausedError,
     RateLimitError,
     SpecRecError,
     UnavailableError,
@@ -24,6 +25,7 @@ from bot.storage import syncs
 from bot.storage.database import Database
 from bot.storage.interactions import count_tracks
 from bot.storage.listens import match_waiting
+from bot.storage.members import paused_since
 from bot.storage.syncs import NEEDS_RECONNECT, SyncAccount
 
 log = logging.getLogger(__name__)
@@ -77,12 +79,15 @@ class SyncService:
     async def start(self, discord_id: str) -> tuple[SyncRun, bool]:
         """The member's sync, and whether it is a new one: while one is under way there is no second.
 
-        Raises `NotLinkedError` and `NeedsReconnectError`.
+        Raises `NotLinkedError`, `PausedError` and `NeedsReconnectError`.
         """
         async with self._database.read() as connection:
             account = await syncs.account_of(connection, discord_id, Source.SPOTIFY)
+            paused = await paused_since(connection, discord_id)
         if account is None:
             raise NotLinkedError("You have not linked a Spotify account yet. Type /link to connect one.")
+        if paused is not None:
+            raise PausedError
         if account.status == NEEDS_RECONNECT:
             raise NeedsReconnectError("sync: the consent ended before")
         return self.start_account(account)
@@ -119,6 +124,8 @@ class SyncService:
             log.info("synced account %d: %d entries, %d new", account.id, progress.entries, progress.added)
         except UnlinkedError:
             progress.stage = Stage.UNLINKED
+        except PausedError as error:  # it goes on by itself once the member does
+            progress.stage, progress.reason = Stage.STOPPED, error.told
         except asyncio.CancelledError:
             progress.stage = Stage.STOPPED
             progress.reason = "The bot is restarting. Nothing was lost; the sync goes on by itself afterwards."

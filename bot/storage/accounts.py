@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.catalogue import LOCAL_FILES
 from bot.storage.listens import forget_waiting
-from bot.storage.schema import account, artist_follow, interaction, listen, listing, track
+from bot.storage.schema import account, artist_follow, interaction, listen, listing
 from bot.storage.syncs import LINKED, NEEDS_RECONNECT
+from bot.storage.tracks import forget_unshared
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,17 @@ class SealedTokens:
     refresh: str | None = field(repr=False)
     expires_at: datetime | None
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What a member linked or connected, as it is shown to them."""
+
+    source: str
+    name: str
+    linked_at: datetime
+    status: str
+    has_tokens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,22 @@ async def account_with(connection: AsyncConnection, source: str, external_ids: C
 
 async def account_of_member(connection: AsyncConnection, member_id: int, source: str) -> Account | None:
     return await _one(connection, account.c.source == source, account.c.member_id == member_id)
+
+
+async def linked_accounts(connection: AsyncConnection, member_id: int) -> list[Linked]:
+    """Of every source, the oldest first."""
+    columns = account.c
+    query = select(
+        columns.source,
+        func.coalesce(columns.display_name, columns.user_id),
+        columns.linked_at,
+        columns.status,
+        columns.refresh_token.is_not(None),
+    )
+    found = await connection.execute(
+        query.where(columns.member_id == member_id).order_by(columns.linked_at, columns.id)
+    )
+    return [Linked(source, name, at, status, bool(tokens)) for source, name, at, status, tokens in found]
 
 
 async def put_account(
@@ -161,12 +188,7 @@ async def erase_source(connection: AsyncConnection, member_id: int, source: str)
     accounts = await connection.execute(
         delete(account).where(account.c.member_id == member_id, account.c.source == source)
     )
-    await connection.execute(
-        delete(track).where(
-            track.c.id.in_(LOCAL_FILES),
-            ~select(interaction.c.track_id).where(interaction.c.track_id == track.c.id).exists(),
-        )
-    )
+    await forget_unshared(connection)
     return Erased(accounts.rowcount, listings.rowcount, interactions, tracks, follows.rowcount, plays or 0)
 
 

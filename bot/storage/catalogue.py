@@ -1,6 +1,6 @@
 """The tracks as they are shown and compared: title, artists, Spotify id, the best audio features known."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,20 @@ async def tracks(connection: AsyncConnection, chosen: Select[int] | None = None)
         TrackRow(str(key), title, tuple(names.get(key, ())), spotify_id, features.get(key))
         async for key, title, spotify_id in rows(connection, of(track.c.id, shown).order_by(track.c.id))
     ]
+
+
+async def artists_of(connection: AsyncConnection, track_ids: Collection[int | None]) -> dict[int, list[str]]:
+    """The names of each track's artists, in their order; at most some thousand tracks at once."""
+    query = (
+        select(track_artist.c.track_id, artist.c.name)
+        .join(artist, artist.c.id == track_artist.c.artist_id)
+        .where(track_artist.c.track_id.in_([key for key in track_ids if key is not None]))
+        .order_by(track_artist.c.track_id, track_artist.c.position)
+    )
+    names: dict[int, list[str]] = {}
+    for key, name in await connection.execute(query):
+        names.setdefault(key, []).append(name)
+    return names
 
 
 async def tracks_by_id(connection: AsyncConnection, track_ids: Sequence[str]) -> dict[str, TrackRow]:

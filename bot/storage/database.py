@@ -24,6 +24,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
+        self.log_is_due = True  # an earlier process may have been killed before it could
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,13 +55,16 @@ class Database:
 
     async def truncate_log(self) -> bool:
         """After a deletion that must be final: until a truncating checkpoint, deleted rows stay readable in SQLite's
-        write-ahead log. False when readers kept it busy for the whole timeout. Other databases have no such log."""
+        write-ahead log. False when readers kept it busy for the whole timeout, and it is to be tried again
+        (`log_is_due`). Other databases have no such log."""
         if not self.is_sqlite:
             return True
+        self.log_is_due = True
         async with self._engine.connect() as connection:
             connection = await connection.execution_options(specrec_bare=True)
             busy = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).scalar_one()
-        return bool(busy == 0)
+        self.log_is_due = busy != 0
+        return not self.log_is_due
 
     async def close(self) -> None:
         await self._engine.dispose()

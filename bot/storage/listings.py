@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.errors import PausedError
 from bot.storage.database import upsert
-from bot.storage.schema import interaction, listing
+from bot.storage.schema import interaction, listing, member
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Listing:
 
 
 async def open_listing(connection: AsyncConnection, member_id: int, source: str, key: str) -> Listing:
-    """The listing, made when it is new."""
+    """The listing, made when it is new. Raises `PausedError`: whatever stores something for a member comes by here."""
+    if await connection.scalar(select(member.c.paused_at).where(member.c.id == member_id)) is not None:
+        raise PausedError
     place = {"member_id": member_id, "source": source, "key": key}
     await upsert(connection, listing, [place], key=["member_id", "source", "key"])
     return Listing(*(await connection.execute(_select().filter_by(**place))).one())

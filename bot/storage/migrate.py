@@ -29,7 +29,6 @@ ALEMBIC_VERSION = Table(  # as Alembic makes it
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 BACKUPS_KEPT = 3
-BACKUP_LIFE = timedelta(days=5)  # Spotify's terms: a disconnected member's data is gone within five days
 
 
 async def migrate(database: Database, clock: Clock) -> None:
@@ -75,10 +74,17 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-async def prune_backups(database: Database, clock: Clock) -> None:
-    """Keep the newest three, none older than five days. Runs at the start and every day."""
+async def prune_backups(database: Database, clock: Clock, life: timedelta) -> None:
+    """Keep the newest three, none older than `life`: deleted members stand in them. Runs at the start, and often."""
     if database.path is not None:
-        await asyncio.to_thread(_prune, database.path, clock())
+        await asyncio.to_thread(_prune, database.path, clock(), life)
+
+
+async def newest_backup(database: Database) -> datetime | None:
+    """When the newest copy was made that is still there."""
+    if database.path is None:
+        return None
+    return await asyncio.to_thread(_newest, database.path)
 
 
 def _look(connection: Connection) -> tuple[list[str], str | None]:
@@ -112,12 +118,17 @@ def _back_up(path: Path, revision: str, now: datetime) -> Path:
     return target
 
 
-def _prune(path: Path, now: datetime) -> None:
+def _prune(path: Path, now: datetime, life: timedelta) -> None:
     backups = sorted(path.parent.glob(f"{path.name}.*.backup"), reverse=True)
     cut_short = path.parent.glob(f"{path.name}.*.partial")  # by a kill in the middle; as personal as the others
-    outdated = [copy for copy in (*backups, *cut_short) if now - _made_at(copy, path) > BACKUP_LIFE]
+    outdated = [copy for copy in (*backups, *cut_short) if now - _made_at(copy, path) > life]
     for copy in {*backups[BACKUPS_KEPT:], *outdated}:
         copy.unlink(missing_ok=True)
+
+
+def _newest(path: Path) -> datetime | None:
+    copies = (*path.parent.glob(f"{path.name}.*.backup"), *path.parent.glob(f"{path.name}.*.partial"))
+    return max((_made_at(copy, path) for copy in copies), default=None)
 
 
 def _made_at(copy: Path, path: Path) -> datetime:

@@ -50,6 +50,12 @@ async def names(connection: AsyncConnection) -> list[str]:
     return list(rows.scalars())
 
 
+async def retire(connection: AsyncConnection, versions: Collection[str]) -> None:
+    """Forget these versions, the live one too: then there is none."""
+    await connection.execute(delete(active_model).where(active_model.c.version.in_(versions)))
+    await remove(connection, versions)
+
+
 async def remove(connection: AsyncConnection, versions: Collection[str]) -> None:
     """Forget these versions; the live one cannot be among them (foreign key)."""
     await connection.execute(delete(model_version).where(model_version.c.version.in_(versions)))

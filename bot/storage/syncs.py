@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.storage.members import PAUSED
 from bot.storage.schema import account, member
 
 LINKED = "linked"
@@ -43,7 +44,8 @@ async def still_there(connection: AsyncConnection, of: SyncAccount) -> bool:
 async def due_accounts(
     connection: AsyncConnection, source: str, now: datetime, synced_before: datetime
 ) -> list[SyncAccount]:
-    """Whose stopped sync may go on, and whose last one is old; those who have waited longest first."""
+    """Whose stopped sync may go on, and whose last one is old, of those who have not paused; who waited longest comes
+    first."""
     stopped = and_(account.c.sync_resumes_at.is_(None), account.c.sync_started_at.is_not(None))  # by a restart
     old = and_(
         account.c.sync_resumes_at.is_(None),
@@ -51,7 +53,7 @@ async def due_accounts(
     )
     query = (
         _select()
-        .where(account.c.source == source, account.c.status == LINKED)
+        .where(account.c.source == source, account.c.status == LINKED, account.c.member_id.not_in(PAUSED))
         .where(or_(stopped, old, account.c.sync_resumes_at <= now))
         .order_by(account.c.last_synced_at.asc().nulls_first(), account.c.id)
     )

@@ -14,11 +14,14 @@ from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.spotify.records import ArtistRecord, TrackRecord
+from bot.storage.catalogue import LOCAL_FILES
 from bot.storage.database import upsert
 from bot.storage.names import name_key
-from bot.storage.schema import artist, track, track_alias, track_artist
+from bot.storage.schema import artist, artist_follow, interaction, listen, track, track_alias, track_artist
 
 Alias = tuple[str, str]
+
+CHUNK = 500  # keys in one condition
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,21 @@ async def store_artists(connection: AsyncConnection, records: Iterable[ArtistRec
     return {
         record: by_name[record.name] if record.spotify_id is None else by_id[record.spotify_id][0] for record in wanted
     }
+
+
+async def forget_unshared(connection: AsyncConnection) -> None:
+    """After a deletion: tracks found on members' own disks that nobody has any more, and artists known from those only.
+    All other tracks stay in the catalogue, which belongs to nobody."""
+    had = select(interaction.c.track_id).where(interaction.c.track_id == track.c.id).exists()
+    played = select(listen.c.track_id).where(listen.c.track_id == track.c.id).exists()
+    local = select(track_artist.c.artist_id).where(track_artist.c.track_id.in_(LOCAL_FILES))
+    suspects = list(await connection.scalars(local.distinct()))
+    await connection.execute(delete(track).where(track.c.id.in_(LOCAL_FILES), ~had, ~played))
+    named = select(track_artist.c.artist_id).where(track_artist.c.artist_id == artist.c.id).exists()
+    followed = select(artist_follow.c.artist_id).where(artist_follow.c.artist_id == artist.c.id).exists()
+    for start in range(0, len(suspects), CHUNK):
+        chosen = artist.c.id.in_(suspects[start : start + CHUNK])
+        await connection.execute(delete(artist).where(chosen, artist.c.spotify_id.is_(None), ~named, ~followed))
 
 
 def _aliases(record: TrackRecord) -> list[Alias]:

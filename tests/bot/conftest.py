@@ -5,6 +5,7 @@ import pytest
 from bot.clock import utc_now
 from bot.storage.database import Database
 from bot.storage.migrate import migrate
+from tests.bot.models import train_once
 
 
 @pytest.fixture
@@ -14,3 +15,9 @@ async def database(tmp_path):
     await migrate(database, utc_now)
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def version(tmp_path_factory):
+    """A model version's directory, trained by the real worker once for all tests: copy it, change nothing."""
+    return train_once(tmp_path_factory.mktemp("trained"))

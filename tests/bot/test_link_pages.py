@@ -375,7 +375,7 @@ async def test_another_spotify_account_needs_unlink_first(house, browser):
     before = await accounts(house)
     assert said(await walk(browser, await house.offer(), "ben"), Outcome.ANOTHER_LINKED)
     assert await accounts(house) == before
-    await UnlinkService(house.database).unlink("100")
+    await UnlinkService(house.database, timedelta(days=5), house.clock).unlink("100")
     assert said(await walk(browser, await house.offer(), "ben"), Outcome.LINKED)
 
 
@@ -444,7 +444,7 @@ async def test_continue_counts_on_our_own_page_only(house, headers, status):
 async def test_unlink_ends_a_link_under_way(house, browser):
     await walk(browser, await house.offer(), "ada")
     page = await consent(browser, await house.offer())
-    await UnlinkService(house.database).unlink("100")
+    await UnlinkService(house.database, timedelta(days=5), house.clock).unlink("100")
     assert said(await browser.submit(page, user="ada", decision="agree"), Outcome.UNKNOWN)
     assert await accounts(house) == []
 

@@ -24,6 +24,8 @@ from bot.storage.database import Database
 from bot.storage.migrate import BACKUPS_KEPT, MIGRATIONS, migrate, prune_backups, revisions, upgrade
 from bot.storage.schema import metadata
 
+FIVE_DAYS = timedelta(days=5)
+
 
 def _url(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
@@ -214,9 +216,9 @@ async def test_three_backups_are_kept_none_older_than_five_days(tmp_path: Path) 
     for days in (0, 1, 2, 3, 6):
         (tmp_path / f"specrec.db.{now - timedelta(days=days):%Y%m%dT%H%M%SZ}.0001.backup").touch()
     database = Database(_url(tmp_path / "specrec.db"))
-    await prune_backups(database, lambda: now)
+    await prune_backups(database, lambda: now, FIVE_DAYS)
     assert len(list(tmp_path.glob("*.backup"))) == BACKUPS_KEPT
-    await prune_backups(database, lambda: now + timedelta(days=4))
+    await prune_backups(database, lambda: now + timedelta(days=4), FIVE_DAYS)
     assert len(list(tmp_path.glob("*.backup"))) == 2
     await database.close()
 
@@ -227,7 +229,7 @@ async def test_a_copy_that_was_cut_short_is_removed_too(tmp_path: Path) -> None:
     old, fresh = (tmp_path / f"specrec.db.{day}T000000Z.0001.partial" for day in ("20260625", "20260630"))
     old.touch()
     fresh.touch()  # another process may be writing it
-    await prune_backups(database, lambda: now)
+    await prune_backups(database, lambda: now, FIVE_DAYS)
     assert not old.exists()
     assert fresh.exists()
     await database.close()

@@ -15,13 +15,8 @@ from bot.storage.database import Database
 from bot.storage.schema import model_version, training_run
 from specrec.history import HistoryItem
 from specrec.interactions import Kind
-from tests.bot.models import REPORT, Now, community, service, train_once
+from tests.bot.models import REPORT, Now, community, service
 from tests.bot.workers import publisher, sleeper, training_processes, worker
-
-
-@pytest.fixture(scope="session")
-def version(tmp_path_factory):
-    return train_once(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture

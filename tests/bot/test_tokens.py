@@ -199,7 +199,7 @@ async def test_unlinked_while_a_token_is_renewed(house):
     hold = house.spotify.accounts.hold("/api/token")
     asking = asyncio.create_task(house.tokens.token(1))
     await hold.arrived.wait()
-    await UnlinkService(house.database).unlink("100")
+    await UnlinkService(house.database, timedelta(days=5), house.clock).unlink("100")
     hold.release()
     with pytest.raises(NeedsReconnectError):
         await asking

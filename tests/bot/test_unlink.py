@@ -1,6 +1,6 @@
 """/unlink's deletion: all that came from Spotify, nothing else, and not readable on the disk afterwards."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -102,7 +102,9 @@ async def stock(database, discord_id):
 async def test_everything_of_this_member_and_nothing_of_others(database):
     await stock(database, "100")
     await stock(database, "200")
-    erased = await UnlinkService(database).unlink("100")
+    unlinked = await UnlinkService(database, timedelta(days=5), lambda: NOW).unlink("100")
+    erased = unlinked.erased
+    assert unlinked.models_by is None
     assert (erased.accounts, erased.listings, erased.interactions, erased.tracks, erased.follows) == (1, 2, 4, 3, 1)
     after = await counts(database)
     assert after == {
@@ -124,7 +126,7 @@ async def test_what_was_deleted_is_not_readable_on_the_disk(database):
     await stock(database, "100")
     secrets = (b"sealed-access-100", b"sealed-refresh-100", b"external-100", b"playlist:of-100", b"title 2 of 100")
     assert all(secret in everything_on_disk(database) for secret in secrets)
-    await UnlinkService(database).unlink("100")
+    await UnlinkService(database, timedelta(days=5), lambda: NOW).unlink("100")
     assert [secret for secret in secrets if secret in everything_on_disk(database)] == []
     assert database.path.with_name(f"{database.path.name}-wal").stat().st_size == 0
 
@@ -135,13 +137,13 @@ async def test_a_local_file_that_somebody_else_has_too_stays(database):
     async with database.write() as connection:
         place = select(listing.c.id).where(listing.c.member_id == 2, listing.c.key == "saved")
         await add_interaction(connection, 2, tracks[2], await connection.scalar(place), "saved", Source.SPOTIFY)
-    await UnlinkService(database).unlink("100")
+    await UnlinkService(database, timedelta(days=5), lambda: NOW).unlink("100")
     async with database.read() as connection:
         assert await connection.scalar(select(track.c.title).where(track.c.id == tracks[2])) == "title 2 of 100"
 
 
 async def test_nothing_linked(database):
-    service = UnlinkService(database)
+    service = UnlinkService(database, timedelta(days=5), lambda: NOW)
     with pytest.raises(NotLinkedError):
         await service.unlink("100")
     async with database.write() as connection:
@@ -156,7 +158,7 @@ async def test_nothing_linked(database):
 
 async def test_a_key_is_never_given_to_a_second_account(database):
     await stock(database, "100")
-    await UnlinkService(database).unlink("100")
+    await UnlinkService(database, timedelta(days=5), lambda: NOW).unlink("100")
     await stock(database, "200")
     async with database.read() as connection:
         assert await connection.scalar(select(account.c.id)) == 2
