@@ -58,7 +58,7 @@ class Settings(BaseSettings):
 
     # Required
     discord_token: SecretStr = Field(min_length=1)
-    public_url: str
+    public_url: str = Field(min_length=1)
     token_encryption_keys: Keys = Field(min_length=1)
     training_sources: Sources = Field(min_length=1)
 

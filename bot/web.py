@@ -1,9 +1,12 @@
 """The web server: health, and the pages that members' browsers reach under PUBLIC_URL."""
 
 import logging
+import os
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+
+from bot.errors import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +29,15 @@ class Web:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=3.0)
 
     async def start(self) -> None:
+        """Raises `SettingsError` when nobody can listen there."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+            raise SettingsError(
+                [f"WEB_HOST, WEB_PORT: cannot listen on {self._host}:{self._port} ({why}); choose another one."]
+            ) from error
         log.info("web pages on %s", self.address)
 
     @property

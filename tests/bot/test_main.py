@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -92,6 +93,16 @@ async def test_discord_out_of_order_is_one_sentence(discord: DiscordServer, tmp_
         _, err = await process.communicate()
     assert process.returncode == 1
     assert err.decode().splitlines() == ["The bot could not start: Discord answered 403. Try again in a while."]
+
+
+async def test_a_taken_port_is_one_sentence(discord: DiscordServer, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        async with _bot(_environment(discord, tmp_path, LOG_LEVEL="ERROR", WEB_PORT=port), tmp_path) as process:
+            _, err = await process.communicate()
+    assert process.returncode == 2
+    (line,) = err.decode().splitlines()
+    assert line.startswith(f"WEB_HOST, WEB_PORT: cannot listen on 127.0.0.1:{port} (Address already in use)")
 
 
 async def test_a_token_that_was_reset_ends_the_bot_with_a_sentence(discord: DiscordServer, tmp_path: Path) -> None:

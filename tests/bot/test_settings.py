@@ -56,6 +56,7 @@ def test_nothing_set_names_every_required_setting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
+        ("PUBLIC_URL", "", "PUBLIC_URL is empty: fill it in."),
         ("PUBLIC_URL", "music.example.org", "http:// or https://"),
         ("PUBLIC_URL", "http://localhost:8080", "not to localhost"),
         ("PUBLIC_URL", "http://music.example.org", "must start with https://"),
