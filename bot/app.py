@@ -116,7 +116,7 @@ class App:
         uploads = UploadService(self.database, imports, settings.public_url, self.clock)
         stack.push_async_callback(uploads.close)
         uploads.open()
-        connections = self._open_connections(features)
+        connections = self._open_connections(features, keep_for)
         stack.push_async_callback(connections.close)
         privacy = PrivacyService(self.database, settings.training_sources, keep_for, self.clock)
         exports = ExportService(
@@ -197,7 +197,7 @@ class App:
         stack.push_async_callback(link.close)
         return link, syncs
 
-    def _open_connections(self, features: FeaturesService) -> ConnectService:
+    def _open_connections(self, features: FeaturesService, keep_for: timedelta) -> ConnectService:
         """The services of listens that members may connect: ListenBrainz always, Last.fm where the host has a key."""
         settings, http, clock = self.settings, self.http, self.clock
         services: dict[Source, ListenService] = {
@@ -208,7 +208,7 @@ class App:
             services[Source.LASTFM] = LastFm(settings.lastfm_url, key, http, clock)
         labs = settings.listenbrainz_labs_url
         ids = None if labs is None else ListenBrainzLabs(labs, http, clock)
-        return ConnectService(self.database, services, Matcher(self.database, ids, clock), features, clock)
+        return ConnectService(self.database, services, Matcher(self.database, ids, clock), features, keep_for, clock)
 
     async def run(self) -> None:
         """Raises `discord.LoginFailure` for a wrong token."""

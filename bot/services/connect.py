@@ -18,6 +18,7 @@ from bot.errors import (
     MemberError,
     NoSuchUserError,
     NotLinkedError,
+    PausedError,
     PrivateUserError,
     ServiceBusyError,
     SpecRecError,
@@ -33,8 +34,9 @@ from bot.storage import connections, syncs
 from bot.storage.accounts import Erased, erase_source
 from bot.storage.connections import ENDED, connections_of, folded, holder_of
 from bot.storage.database import Connection, Database
-from bot.storage.members import ensure_member, member_of
+from bot.storage.members import ensure_member, member_of, paused_since
 from bot.storage.syncs import SyncAccount, account_of, due_accounts
+from bot.storage.training_members import condemn
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,8 @@ class Connected:
 
 
 class ConnectService:
-    """Owner of the tasks; needs `close`. `services`: those that this host can ask."""
+    """Owner of the tasks; needs `close`. `services`: those that this host can ask. `keep_for`: how long versions of the
+    model that were trained with what is deleted may stay."""
 
     def __init__(
         self,
@@ -84,12 +87,14 @@ class ConnectService:
         services: Mapping[Source, ListenService],
         matcher: Matcher,
         features: MissingFeatures,
+        keep_for: timedelta,
         clock: Clock,
     ) -> None:
         self._database = database
         self._services = services
         self._matcher = matcher
         self._features = features
+        self._keep_for = keep_for
         self._clock = clock
         self._runs: dict[int, ListenRun] = {}
         self._closing = False
@@ -116,6 +121,8 @@ class ConnectService:
         name = await service.identify(typed)
         proven = token is not None and await self._prove(service, name, token.strip())
         async with self._database.write() as connection:
+            if await paused_since(connection, discord_id) is not None:
+                raise PausedError
             member_id = await ensure_member(connection, discord_id, self._clock())
             own = await account_of(connection, discord_id, source)
             if own is not None and own.status != ENDED and folded(own.user_id) != folded(name):
@@ -155,6 +162,7 @@ class ConnectService:
                 "Somebody else proved that the user you had named is theirs, so it is no longer connected and what "
                 "came from there was deleted."
             )
+            await self._condemn(connection, holder.member_id, service.source)
             await connections.end(connection, holder.member_id, service.source, note, self._clock())
             log.info("a proof took a name from account %d", holder.account_id)
             return True
@@ -174,8 +182,10 @@ class ConnectService:
         """Everything that came from there, at once; needs no service. Raises `NotLinkedError`. A collection that is
         under way finds its account gone and stores nothing more."""
         async with self._database.write() as connection:
-            member_id = await member_of(connection, discord_id)
-            erased = None if member_id is None else await erase_source(connection, member_id, source)
+            member_id, erased = await member_of(connection, discord_id), None
+            if member_id is not None:
+                await self._condemn(connection, member_id, source)
+                erased = await erase_source(connection, member_id, source)
         if erased is None or not (erased.accounts or erased.listings):
             raise NotLinkedError(f"You have no {LABELS[source]} user connected here, so there is nothing to delete.")
         if not await self._database.truncate_log():
@@ -280,9 +290,14 @@ class ConnectService:
         note = f"{service.label} has no such user any more, so what came from there was deleted here too."
         async with self._database.write() as connection:
             if await syncs.still_there(connection, run.account):
+                await self._condemn(connection, run.account.member_id, service.source)
                 await connections.end(connection, run.account.member_id, service.source, note, self._clock())
         await self._database.truncate_log()
         run.progress.reason, run.progress.stage = note, ListenStage.GONE
+
+    async def _condemn(self, connection: Connection, member_id: int, source: Source) -> None:
+        """Before what came from there is deleted."""
+        await condemn(connection, member_id, self._clock() + self._keep_for, [source])
 
     async def _look_up_features(self, member_id: int) -> None:
         """The collection is complete without them; the daily task tries again."""

@@ -129,13 +129,20 @@ class ImportService:
 
     async def forget(self, discord_id: str) -> None:
         """This member's data is about to be deleted: nothing more of theirs is stored once this returns."""
-        tasks = []
-        for run in self._runs_of(discord_id):
+        tasks, runs = [], self._runs_of(discord_id)
+        for run in runs:
             run.forgotten = True
             if run.task is not None:
                 run.task.cancel()
                 tasks.append(run.task)
         await asyncio.gather(*tasks, return_exceptions=True)
+        for run in runs:  # a task that is cancelled before its first step ends nothing itself
+            for _, file in run.waiting:
+                file.close()
+            run.waiting.clear()
+            for progress in run.progress.files:
+                if not progress.stage.is_last:
+                    progress.end(Stage.STOPPED, _stopped(run, progress.name))
 
     def bring(self, discord_id: str, attached: Sequence[Attached], *, with_private: bool) -> ImportRun:
         """Fetch these files from where they lie and import them, one after another. Raises `BusyError` where too much

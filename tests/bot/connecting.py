@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import aiohttp
 from sqlalchemy import select
@@ -54,7 +55,7 @@ class NoFeatures:
 
 def unconnected(database: Database, clock: Clock) -> ConnectService:
     """Of a host where nobody connected anything."""
-    return ConnectService(database, {}, Matcher(database, None, clock), NoFeatures(), clock)
+    return ConnectService(database, {}, Matcher(database, None, clock), NoFeatures(), timedelta(days=5), clock)
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Office:
         lastfm = LastFm(self.lastfm.url, self.lastfm.key, self.http, self.clock, pace=self.seconds.pace(0.5))
         matcher = Matcher(self.database, labs if self.with_labs else None, self.clock)
         services: dict[Source, ListenService] = {LISTENBRAINZ: lb, LASTFM: lastfm}
-        return ConnectService(self.database, services, matcher, NoFeatures(), self.clock)
+        return ConnectService(self.database, services, matcher, NoFeatures(), timedelta(days=5), self.clock)
 
     async def restart(self) -> None:
         await self.service.close()

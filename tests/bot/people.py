@@ -21,9 +21,13 @@ COMMON = {  # what belongs to nobody
     "track_artist",
     "unmatched_track",
 }
-NAMED_ONLY = {  # rows that stay, with the name of whoever asked for it and the place where they did
-    "training_run": ("channel_id", "message_id"),
+NAMED_ONLY = {  # rows that stay, with the name of whoever asked for something
+    table.name
+    for table in metadata.tables.values()
+    if any(column.name.endswith("_by") and isinstance(column.type, Text) for column in table.c)
+    and not {"member_id", "discord_id"} & set(table.c.keys())
 }
+PLACES = ("channel_id", "message_id")  # where they did, which is theirs too
 EXCLUDED = {("listen", "unmatched_id")}  # a play has a track or a name, not both
 
 
@@ -36,7 +40,7 @@ async def fill(database: Database, discord_id: str, name: str) -> None:
             if table.name in COMMON and await connection.scalar(select(table).limit(1)) is not None:
                 keys[table.name] = await _first_key(connection, table)
                 continue
-            theirs = NAMED_ONLY.get(table.name, () if table.name in COMMON else tuple(table.c.keys()))
+            theirs = PLACES if table.name in NAMED_ONLY else () if table.name in COMMON else tuple(table.c.keys())
             row = {
                 column.name: _value(column, name if column.name in theirs else "common", discord_id, keys)
                 for column in table.c

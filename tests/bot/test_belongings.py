@@ -106,7 +106,7 @@ async def test_after_delete_nothing_of_the_person_is_left_on_the_disk(people):
     assert [one for one in own if one in everything_on_disk(people)] == []
     assert people.path.with_name(f"{people.path.name}-wal").stat().st_size == 0
     assert {one.table: one.rows for one in receipt.belongings} == dict.fromkeys(belongings.tables(), 1)
-    stays = COMMON | set(NAMED_ONLY)
+    stays = COMMON | NAMED_ONLY
     expected = {name: count - (name not in stays) for name, count in before.items()}
     assert await rows(people) == expected | {"unmatched_track": 0}  # nobody's play waits for it
     async with people.read() as connection:
