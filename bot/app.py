@@ -39,6 +39,7 @@ from bot.services.features import FeaturesService
 from bot.services.feedback import FeedbackService
 from bot.services.first_sync import FirstSync
 from bot.services.forgetting import Forgetting
+from bot.services.gate import Thresholds
 from bot.services.importing import ImportService
 from bot.services.link import LinkService
 from bot.services.link_message import LinkReporter
@@ -102,6 +103,14 @@ class App:
             timedelta(minutes=settings.training_cooldown_minutes),
             timedelta(minutes=settings.training_timeout_minutes),
             settings.home_guild_id,
+            settings.training_min_members,
+            settings.training_min_interactions,
+            Thresholds(
+                settings.gate_min_distinct,
+                settings.gate_min_coverage,
+                settings.gate_min_spread,
+                settings.gate_min_distance,
+            ),
         )
         model = ModelService(self.database, self.models, ProcessExecutor(), limits, self.clock)
         await model.open()

@@ -1,6 +1,7 @@
-"""How good a model is on interactions that its weights have not seen, beside popularity on the same ones."""
+"""How good a model is on interactions that its weights have not seen, beside popularity and the live version on the
+same ones, and whether it has collapsed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 
 from specrec.baselines.popularity import popularity
 from specrec.compatibility import compatibility
+from specrec.features import Floats, Mask
 from specrec.interactions import Histories
-from specrec.member import Member
-from specrec.metrics import Numbers, mean_pairwise_jaccard, ndcg_at_k, r2_score, recall_at_k, standard_error
-from specrec.scoring import ModelScorer
+from specrec.metrics import Numbers, coverage, mean_pairwise_jaccard, ndcg_at_k, r2_score, recall_at_k, standard_error
+from specrec.rankers import Ranker
 from specrec.taste import TasteProfile
 
 TOP = 10
@@ -23,56 +24,96 @@ MEASURES = {"recall_at_10": recall_at_k, "ndcg_at_10": ndcg_at_k}
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What a model is measured on: `given` is each member's history, `hidden` what is to be found in the rest."""
+    """What a model is measured on: `given` is each member's history, `hidden` what is to be found in the rest.
+
+    `values` and `known` (tracks, 9) are the standardised features of the histories' tracks.
+    """
 
     given: Histories
     hidden: Histories
+    member_ids: Sequence[str]
+    values: Floats
+    known: Mask
 
 
-def evaluate(scorer: ModelScorer, held_out: HeldOut) -> dict[str, Any]:
+def evaluate(
+    ranker: Ranker, held_out: HeldOut, live: Ranker | None = None, leave_out: Collection[str] = ()
+) -> dict[str, Any]:
     """Full ranking over all tracks that are not in the member's given history, no cap per artist.
 
     Returns what goes into a report, ready for JSON: None where there is nothing to measure (no hidden interaction,
     fewer than two lists, no feature known), never NaN. `difference` is NDCG@10 of the model less popularity's, paired
-    over the members, with its standard error.
+    over the members, with its standard error. What tells of a collapse: `distinct_top_tens` of so many `lists`;
+    `coverage`, distinct tracks in them / tracks that can be listed; `inter_member_distance`, 1 − the mean Jaccard of
+    two members' lists; and `spread`, the standard deviation of one member's matches (0-1) over all tracks, on average.
+
+    `beside_live` is the same comparison with the live version, None without one. Each of the two is asked as members
+    would ask it: with today's histories, less the hidden pairs, and over its own catalogue. A hidden track that the
+    live version does not have yet is a miss, and so is a place that it gives to a track which nobody has any more: to
+    be decided is which of the two answers from now on, and that is what members would get of each. `leave_out` are ids
+    of members who take no part in it: of those who had too few tracks to set any aside when the live version was
+    trained, its weights have seen everything.
     """
-    baseline = popularity(held_out.given, len(scorer.catalogue))
-    hits: tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]] = [], []  # of the model, of popularity
+    baseline = popularity(held_out.given, len(ranker.rows))
     relevant: list[int] = []
+    hits: list[NDArray[np.bool_]] = []
+    popular_hits: list[NDArray[np.bool_]] = []
+    live_hits: list[NDArray[np.bool_]] = []
+    compared: list[int] = []  # positions in `relevant`
     lists: list[list[int]] = []
+    spreads: list[float] = []
     actual: list[float] = []
     predicted: list[float] = []
-    members = _spread(np.flatnonzero(np.diff(held_out.given.starts)), MAX_MEMBERS)
+    tracks = 0
     finite = True
-    for member_row in members:
-        rows, weights = held_out.given.of_member(member_row)
-        hidden, hidden_weights = held_out.hidden.of_member(member_row)
-        member = Member.of_rows(rows, weights, scorer.values, scorer.known, scorer.catalogue)
-        scores = scorer.score(member)
-        finite = finite and bool(np.isfinite(scores.ranking).all() and np.isfinite(scores.compatibility).all())
-        best = best_unseen(scores.ranking, rows)
+    left_out = set(leave_out)
+    for member in _spread(np.flatnonzero(np.diff(held_out.given.starts)), MAX_MEMBERS):
+        member_id = held_out.member_ids[member]
+        rows, weights = held_out.given.of_member(member)
+        hidden, hidden_weights = held_out.hidden.of_member(member)
+        scores = ranker.score(member_id, rows, weights)
+        finite = finite and all(
+            bool(np.isfinite(numbers).all()) for numbers in (scores.ranking, scores.compatibility, scores.match)
+        )
+        tracks = len(scores.ranking)
+        best = _best(ranker, scores.ranking, rows)
         lists.append(best)
+        spreads.append(float(np.std(scores.match, dtype=np.float64)))
         if not len(hidden):
             continue
+        if live is not None and member_id not in left_out:
+            ranked = _best(live, live.score(member_id, rows, weights).ranking, rows)
+            live_hits.append(_hits(ranked, live.rows[hidden]))
+            compared.append(len(relevant))
         relevant.append(len(hidden))
-        for found, ranked in zip(hits, (best, best_unseen(baseline, rows)), strict=True):
-            found.append(np.isin(ranked + [-1] * (TOP - len(ranked)), hidden))
+        hits.append(_hits(best, ranker.rows[hidden]))
+        popular_hits.append(_hits(best_unseen(baseline, rows), hidden))
         everything, all_weights = np.concatenate((rows, hidden)), np.concatenate((weights, hidden_weights))
-        profile = TasteProfile.of(scorer.values[everything], scorer.known[everything], all_weights)
-        comparable = hidden[(scorer.known[hidden] & profile.known).any(axis=1)]
-        actual += compatibility(profile, scorer.values[comparable], scorer.known[comparable]).tolist()
-        predicted += scores.compatibility[comparable].tolist()
-    measures = {name: _both(measure, hits, relevant) for name, measure in MEASURES.items()}
+        profile = TasteProfile.of(held_out.values[everything], held_out.known[everything], all_weights)
+        listed = hidden[ranker.rows[hidden] >= 0]
+        comparable = listed[(held_out.known[listed] & profile.known).any(axis=1)]
+        actual += compatibility(profile, held_out.values[comparable], held_out.known[comparable]).tolist()
+        predicted += scores.compatibility[ranker.rows[comparable]].tolist()
+    measures = {name: _both(measure, hits, popular_hits, relevant) for name, measure in MEASURES.items()}
+    shared = mean_pairwise_jaccard(_spread(np.arange(len(lists)), MAX_LISTS, lists))
+    beside_live = None
+    if live is not None:
+        pairs = _both(ndcg_at_k, [hits[i] for i in compared], live_hits, [relevant[i] for i in compared])
+        beside_live = {"members": len(compared), **_means(pairs, "model", "live"), "difference": _difference(pairs)}
     return {
         "finite": finite,
         "members_measured": len(relevant),
         "interactions_held_out": len(held_out.hidden.tracks),
-        **{name: _beside_popularity(pairs) for name, pairs in measures.items()},
+        **{name: _means(pairs, "model", "popularity") for name, pairs in measures.items()},
         "difference": _difference(measures["ndcg_at_10"]),
-        "mean_jaccard": mean_pairwise_jaccard(_spread(np.arange(len(lists)), MAX_LISTS, lists)),
+        "beside_live": beside_live,
+        "mean_jaccard": shared,
+        "inter_member_distance": None if shared is None else 1 - shared,
         "lists": len(lists),
         "distinct_top_tens": len({tuple(best) for best in lists}),
-        "compatibility_r2": r2_score(actual, predicted),
+        "coverage": coverage(_padded(lists), tracks) if tracks else None,
+        "spread": float(np.mean(spreads)) if spreads and finite else None,
+        "compatibility_r2": r2_score(actual, predicted) if finite else None,
         "compatibility_pairs": len(actual),
     }
 
@@ -85,6 +126,22 @@ def best_unseen(scores: NDArray[np.floating], seen: NDArray[np.int64], k: int = 
     return [int(row) for row in order if scores[row] > -np.inf]
 
 
+def _best(ranker: Ranker, ranking: Floats, given: NDArray[np.int64]) -> list[int]:
+    """The top ten as rows of the ranker's own catalogue."""
+    seen = ranker.rows[given]
+    return best_unseen(ranking, seen[seen >= 0])
+
+
+def _hits(best: list[int], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(10,) which places hold a wanted track; −1 among the wanted is a track that cannot be listed."""
+    return np.isin(best + [-2] * (TOP - len(best)), wanted)
+
+
+def _padded(lists: list[list[int]]) -> NDArray[np.int64]:
+    """(lists, 10), −1 where a list is shorter."""
+    return np.array([best + [-1] * (TOP - len(best)) for best in lists], dtype=np.int64)
+
+
 def _spread(members: NDArray[np.int64], count: int, of: Any = None) -> Any:
     """At most `count` of `members`, evenly spread; or, with `of`, what stands at these positions."""
     chosen = members if len(members) <= count else members[np.linspace(0, len(members) - 1, count).astype(np.int64)]
@@ -93,19 +150,20 @@ def _spread(members: NDArray[np.int64], count: int, of: Any = None) -> Any:
 
 def _both(
     measure: Callable[[NDArray[np.bool_], NDArray[np.int64], int], Numbers],
-    hits: tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]],
+    one: list[NDArray[np.bool_]],
+    other: list[NDArray[np.bool_]],
     relevant: list[int],
 ) -> Numbers:
-    """(2, members) a measure of the model, and of popularity."""
+    """(2, members) a measure of the model, and of what it is compared with."""
     counts = np.array(relevant, dtype=np.int64)
-    return np.stack([measure(np.array(found, dtype=np.bool_).reshape(-1, TOP), counts, TOP) for found in hits])
+    return np.stack([measure(np.array(found, dtype=np.bool_).reshape(-1, TOP), counts, TOP) for found in (one, other)])
 
 
-def _beside_popularity(pairs: Numbers) -> dict[str, float | None]:
+def _means(pairs: Numbers, one: str, other: str) -> dict[str, float | None]:
     if not pairs.size:
-        return {"model": None, "popularity": None}
-    model, baseline = pairs.mean(axis=1)
-    return {"model": float(model), "popularity": float(baseline)}
+        return {one: None, other: None}
+    first, second = pairs.mean(axis=1)
+    return {one: float(first), other: float(second)}
 
 
 def _difference(pairs: Numbers) -> dict[str, float | None]:

@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue
-from specrec.checkpoint import write_version
+from specrec.checkpoint import open_version, write_version
 from specrec.dataset import Dataset, track_artists
-from specrec.errors import TrainingError
+from specrec.errors import CheckpointError, TrainingError
 from specrec.evaluation import HeldOut, evaluate
 from specrec.features import Scaling
 from specrec.fitting import Schedule, fit_compatibility
@@ -26,6 +26,7 @@ from specrec.interactions import KINDS, Histories, Interactions, set_aside
 from specrec.learning import Fusion, Learned, find_fusion, learn_branches
 from specrec.ncf import NCF, NCFConfig
 from specrec.progress import Progress, silent
+from specrec.rankers import VersionRanker
 from specrec.scoring import ModelScorer
 from specrec.tables import read_interactions, read_tracks
 
@@ -43,6 +44,10 @@ class TrainingOptions:
     """Of the processor; None: one for small data, where several only wait for each other, else torch's choice."""
     hold_out: bool = True
     """Set a tenth of the interactions aside, never seen by any version's weights, and measure on them."""
+    live: Path | None = None
+    """The version in use: it is measured on the same interactions."""
+    leave_out: frozenset[str] = frozenset()
+    """Members who take no part in the comparison with it; see `specrec.evaluation.evaluate`."""
     on_progress: Callable[[Progress], None] = field(default=silent, compare=False)
     schedule: Schedule = field(default_factory=Schedule)
 
@@ -135,8 +140,13 @@ def train(
         )
         arrays = _export(learned, scaling, fusion)
     report(Progress("measuring", 0.9))
-    scorer = ModelScorer(catalogue, arrays)
-    measured = evaluate(scorer, HeldOut(given, everything.keep(hidden)))
+    live, live_version = _live(options.live, catalogue)
+    measured = evaluate(
+        VersionRanker(ModelScorer(catalogue, arrays), catalogue),
+        HeldOut(given, everything.keep(hidden), interactions.users.ids, values, known),
+        live,
+        options.leave_out,
+    )
     measured["finite"] = measured["finite"] and all(bool(np.isfinite(array).all()) for array in arrays.values())
     return TrainingResult(
         Model(catalogue, arrays),
@@ -156,11 +166,23 @@ def train(
             "members_held_out": fusion.members,
             "calibration": asdict(fusion.calibration),
             **measured,
+            "live": live_version,
             "seconds": round(time.perf_counter() - started, 2),
             "peak_memory_mb": peak_memory_mb(),
         },
         network,
     )
+
+
+def _live(path: Path | None, catalogue: Catalogue) -> tuple[VersionRanker | None, dict[str, str] | None]:
+    """What ranks as the live version does, and its name; a damaged one is no reason not to train: `fault` says so."""
+    if path is None:
+        return None, None
+    try:
+        version = open_version(path)
+    except CheckpointError as error:
+        return None, {"version": path.name, "fault": str(error)}
+    return VersionRanker(ModelScorer(version.catalogue, version.arrays), catalogue), {"version": path.name}
 
 
 def _device(name: str) -> torch.device:
@@ -237,10 +259,13 @@ def train_version(
     threads: int | None = None,
     about: Mapping[str, Any] | None = None,
     on_progress: Callable[[Progress], None] = silent,
+    live: Path | None = None,
+    leave_out: Collection[str] = (),
 ) -> TrainedVersion:
     """Files in, a version's directory out: what a worker process calls. The version is written, but not made active.
     `about` is what the caller knows of the data; it stands in the report beside what was measured.
 
+    `live` and `leave_out` are as in `TrainingOptions`.
     Raises TableError or TrainingError with one sentence for whoever asked, and OSError where the disk refuses.
     """
     on_progress(Progress("reading", 0.0))
@@ -249,7 +274,14 @@ def train_version(
     result = train(
         table.interactions,
         tracks if tracks is not None else Catalogue.from_tracks([]),
-        options=TrainingOptions(seed=seed, device=device, threads=threads, on_progress=on_progress),
+        options=TrainingOptions(
+            seed=seed,
+            device=device,
+            threads=threads,
+            live=live,
+            leave_out=frozenset(leave_out),
+            on_progress=on_progress,
+        ),
     )
     on_progress(Progress("writing", 0.99))
     report = {**(about or {}), **result.report}

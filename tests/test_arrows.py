@@ -28,8 +28,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "bot.link_pages": ("bot.services", "bot.page", *ANYWHERE),
     "bot.export_pages": ("bot.services", "bot.page", *ANYWHERE),
     "bot.upload_pages": ("bot.services", "bot.page", *ANYWHERE),
-    "bot.cogs": ("bot.cogs", "bot.services", "bot.replies", *ANYWHERE),
-    "bot.replies": ("bot.replies", "bot.services", "specrec", *ANYWHERE),
+    "bot.cogs": ("bot.cogs", "bot.services", "bot.replies", "bot.charts", *ANYWHERE),
+    "bot.replies": ("bot.replies", "bot.services", "bot.charts", "specrec", *ANYWHERE),
+    "bot.charts": ("bot.services", *ANYWHERE),
     "bot.services": (
         "bot.services",
         "bot.spotify",
@@ -69,6 +70,7 @@ FORBIDDEN_OUTSIDE = {  # third-party modules -> the only places that may know th
     "sqlalchemy": ("bot.storage", "bot.settings", "bot.app"),
     "torch": ("specrec",),
     "pandas": ("specrec",),
+    "PIL": ("bot.charts",),
 }
 NEVER_IN_SPECREC = (
     "asyncio",
@@ -159,7 +161,7 @@ def test_a_library_is_known_in_its_own_place_only(library):
 
 @pytest.mark.parametrize("module", ["bot.app", "bot.__main__", "specrec.serving"])
 def test_the_running_bot_loads_neither_torch_nor_pandas(module):
-    heavy = ("torch", "pandas", "matplotlib")
+    heavy = ("torch", "pandas", "matplotlib", "PIL")
     code = f"import sys, {module}; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60

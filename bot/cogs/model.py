@@ -1,6 +1,7 @@
-"""/model retrain, status, cancel: the one model that answers everybody."""
+"""/model retrain, status, cancel, promote, rollback: the one model that answers everybody."""
 
 import asyncio
+import io
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -9,9 +10,20 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.charts import model_picture
 from bot.clock import Clock
 from bot.cogs.run_message import RunMessage
-from bot.replies.model import interrupted_text, progress_text, result_text, started, status_embed
+from bot.errors import NotAllowedError
+from bot.replies.model import (
+    bars,
+    interrupted_text,
+    now_text,
+    progress_text,
+    result_text,
+    started,
+    status_embed,
+    version_label,
+)
 from bot.services.model import Asker, ModelService
 from bot.services.training import Training
 
@@ -20,6 +32,8 @@ log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 
 EDIT_SECONDS = 2.0  # between two edits of a message; Discord slows down whoever edits more
+PICTURE = "model.png"
+CHOICES = 25  # as many as Discord takes
 GOODBYE_SECONDS = 5.0  # for the last words about a run when the bot is stopped
 
 
@@ -55,7 +69,15 @@ class ModelCog(commands.GroupCog, group_name="model", group_description="The sha
     @app_commands.command(name="status", description="What is live, since when, how good it is, and the last training")
     async def status(self, interaction: Interaction) -> None:
         await self._admit(interaction)
-        await interaction.edit_original_response(embed=status_embed(await self._service.status()))
+        status = await self._service.status()
+        shown = bars(status)
+        if not shown:
+            await interaction.edit_original_response(embed=status_embed(status))
+            return
+        picture = await asyncio.to_thread(model_picture, shown, status.thresholds)
+        await interaction.edit_original_response(
+            embed=status_embed(status, PICTURE), attachments=[discord.File(io.BytesIO(picture), PICTURE)]
+        )
 
     @app_commands.command(name="cancel", description="Stop the training run that is under way")
     async def cancel(self, interaction: Interaction) -> None:
@@ -63,9 +85,38 @@ class ModelCog(commands.GroupCog, group_name="model", group_description="The sha
         await self._service.cancel()
         await interaction.edit_original_response(content="The training is being stopped. What was live stays live.")
 
+    @app_commands.command(name="promote", description="Make another version live: a refused or an earlier one")
+    @app_commands.describe(version="Its name, as /model status shows it")
+    async def promote(self, interaction: Interaction, version: str) -> None:
+        await self._admit(interaction)
+        now = await self._service.promote(version, str(interaction.user.id))
+        await interaction.edit_original_response(content=now_text(now, back=False))
+
+    @promote.autocomplete("version")
+    async def _versions(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        try:
+            await self._check(interaction)
+        except NotAllowedError:
+            return []
+        offered = [(version_label(one), one.version) for one in await self._service.choices()]
+        return [
+            app_commands.Choice(name=label, value=version)
+            for label, version in offered
+            if typed.strip().lower() in label.lower()
+        ][:CHOICES]
+
+    @app_commands.command(name="rollback", description="Make the version live again that was live before")
+    async def rollback(self, interaction: Interaction) -> None:
+        await self._admit(interaction)
+        now = await self._service.roll_back(str(interaction.user.id))
+        await interaction.edit_original_response(content=now_text(now, back=True))
+
     async def _admit(self, interaction: Interaction) -> None:
-        """Discord hides the commands from others, but a server's admins can change that: so it is checked here too."""
         await interaction.response.defer(ephemeral=True, thinking=True)
+        await self._check(interaction)
+
+    async def _check(self, interaction: Interaction) -> None:
+        """Discord hides the commands from others, but a server's admins can change that: so it is checked here too."""
         client = self._client()
         asker = Asker(
             await client.is_owner(interaction.user),

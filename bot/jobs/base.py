@@ -22,6 +22,10 @@ class TrainingJob:
     now: datetime
     seed: int = 0
     sources: tuple[str, ...] = ()
+    live: Path | None = None
+    """The version that answers now, to be measured beside the new one."""
+    leave_out: tuple[str, ...] = ()
+    """Members who take no part in that comparison."""
 
     def to_json(self) -> str:
         """One line of text; `from_json` reads it back."""
@@ -37,6 +41,8 @@ class TrainingJob:
             datetime.fromisoformat(job["now"]),
             job["seed"],
             tuple(job["sources"]),
+            None if job["live"] is None else Path(job["live"]),
+            tuple(job["leave_out"]),
         )
 
 

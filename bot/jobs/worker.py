@@ -55,6 +55,8 @@ def _train(job: TrainingJob, pipe: TextIO) -> dict[str, object]:
         threads=int(os.environ["OMP_NUM_THREADS"]),
         about={"sources": list(job.sources)},
         on_progress=tell,
+        live=job.live,
+        leave_out=job.leave_out,
     )
     return {"version": str(version.path), "report": version.report}
 

@@ -11,17 +11,20 @@ from bot.errors import BusyError, MemberError, NotAllowedError
 from bot.jobs.base import Executor
 from bot.jobs.lock import RunLock
 from bot.model_store import LiveModel, ModelStore
+from bot.services.gate import DEFAULTS, Thresholds
 from bot.services.training import CANCELLED, STOPPED, Training, remove_leftovers
 from bot.sources import Source
-from bot.storage import snapshots, training_runs
+from bot.storage import model_versions, snapshots, training_runs
 from bot.storage.database import Database
+from bot.storage.model_versions import Change, KeptVersion
 from bot.storage.snapshots import Size
 from bot.storage.training_runs import TrainingRun
+
+__all__ = ["Asker", "Change", "KeptVersion", "Limits", "LiveModel", "ModelService", "ModelStatus", "Now"]
 
 log = logging.getLogger(__name__)
 
 DEAD_AFTER = timedelta(seconds=60)  # without a heartbeat, where the lock cannot tell
-MIN_MEMBERS = 2  # a model learns what members share
 MIN_TRACKS = 20  # enough for two different lists of ten
 
 
@@ -42,16 +45,36 @@ class Limits:
     cooldown: timedelta
     timeout: timedelta
     home_guild_id: str | None = None
+    min_members: int = 3
+    min_interactions: int = 100
+    thresholds: Thresholds = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """`running` and `last` are the run under way and the one that ended last; `size` is what could be trained on."""
+    """`running` and `last` are the run under way and the one that ended last; `size` is what could be trained on.
+
+    `kept` are all versions with files: those that were live, the last of them first, then the refused ones, newest
+    first. `change` is how the live one became that.
+    """
 
     live: LiveModel | None
     running: TrainingRun | None
     last: TrainingRun | None
     size: Size
+    kept: Sequence[KeptVersion] = ()
+    change: Change | None = None
+    thresholds: Thresholds = DEFAULTS
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """After a change by hand: what is live, which version was so before (the same: nothing was changed), and why the
+    gate had refused it, if it had."""
+
+    live: LiveModel
+    before: str | None
+    refused_for: str | None
 
 
 class ModelService:
@@ -121,6 +144,7 @@ class ModelService:
                 self._store,
                 self._executor,
                 self._limits.sources,
+                self._limits.thresholds,
                 self._limits.timeout,
                 self._clock,
                 self._lock.release,
@@ -142,7 +166,42 @@ class ModelService:
             running = await training_runs.running(connection)
             last = await training_runs.latest_finished(connection)
             size = await snapshots.size(connection, self._limits.sources)
-        return ModelStatus(live, running, last, size)
+            kept = await model_versions.kept(connection)
+            change = await model_versions.latest_change(connection)
+        return ModelStatus(live, running, last, size, kept, change, self._limits.thresholds)
+
+    async def promote(self, name: str, by: str) -> Now:
+        """Make a kept version live, refused or not; `name` may be its last part alone.
+
+        Raises `MemberError` where there is no such version, or it cannot be opened.
+        """
+        kept = await self._store.kept()
+        found = [one for one in kept if name.strip() in (one.version, one.version.split("-")[-1])]
+        if not found:
+            names = ", ".join(f"`{one.version}`" for one in kept) or "none yet"
+            raise MemberError(f"No version that is kept has this name. Kept are: {names}.")
+        before = await self._store.state()
+        if before is not None and before.version == found[0].version and before.fault is None:
+            return Now(before, before.version, None)
+        await self._store.promote(found[0].version, by)
+        refused = found[0].reason if found[0].status == "refused" else None
+        return Now(await self._live_now(), None if before is None else before.version, refused)
+
+    async def roll_back(self, by: str) -> Now:
+        """Make the version live that was so before. Raises `MemberError` where there is none that can be opened."""
+        before = await self._store.state()
+        await self._store.roll_back(by)
+        return Now(await self._live_now(), None if before is None else before.version, None)
+
+    async def choices(self) -> list[KeptVersion]:
+        """What can be promoted: the kept versions without the live one."""
+        live = await self._store.state()
+        return [one for one in await self._store.kept() if live is None or one.version != live.version]
+
+    async def _live_now(self) -> LiveModel:
+        live = await self._store.state()
+        assert live is not None
+        return live
 
     async def shown_in(self, run_id: int, channel_id: str, message_id: str) -> None:
         """Remember the message that shows a run's progress, so that a later process can say how it ended."""
@@ -205,9 +264,13 @@ class ModelService:
     async def _check_size(self) -> None:
         async with self._database.read() as connection:
             size = await snapshots.size(connection, self._limits.sources)
-        if size.members < MIN_MEMBERS or size.tracks < MIN_TRACKS:
-            raise MemberError(
-                f"There is too little to train on: {size.members} members with {size.tracks} tracks, and it takes at "
-                f"least {MIN_MEMBERS} members and {MIN_TRACKS} tracks. Until more members link their account, "
-                "everybody's list comes from their own taste profile."
-            )
+        members, interactions = self._limits.min_members, self._limits.min_interactions
+        if size.members >= members and size.interactions >= interactions and size.tracks >= MIN_TRACKS:
+            return
+        answering = "what is live goes on answering" if await self._store.live() else "the taste profile answers"
+        raise MemberError(
+            f"There is too little to train on: {size.members} members with {size.tracks} tracks and "
+            f"{size.interactions} interactions, and it takes at least {members} members (TRAINING_MIN_MEMBERS), "
+            f"{MIN_TRACKS} tracks and {interactions} interactions (TRAINING_MIN_INTERACTIONS). Until then "
+            f"{answering}."
+        )

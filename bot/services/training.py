@@ -12,13 +12,14 @@ from typing import Any
 from bot.clock import Clock
 from bot.errors import ModelError
 from bot.jobs.base import Executor, Progress, Report, TrainedVersion, TrainingJob
-from bot.model_store import ModelStore
-from bot.services.gate import judge
+from bot.model_store import LiveModel, ModelStore
+from bot.services.gate import Thresholds, judge
 from bot.services.snapshot import write_snapshot
 from bot.sources import Source
-from bot.storage import training_members, training_runs
+from bot.storage import model_versions, snapshots, training_members, training_runs
 from bot.storage.database import Database
 from bot.storage.training_runs import TrainingRun
+from specrec.interactions import SET_ASIDE_MINIMUM
 
 __all__ = ["CANCELLED", "STOPPED", "Outcome", "Training", "TrainingRun", "remove_leftovers"]
 
@@ -43,10 +44,11 @@ CANCELLED = Ending("cancelled", "An admin asked for that.")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The run as it ended, and what was measured, if it came to that."""
+    """The run as it ended, what was measured, if it came to that, and whether any model answers now."""
 
     run: TrainingRun
     report: Report | None
+    answered: bool = True
 
 
 class Training:
@@ -59,6 +61,7 @@ class Training:
         store: ModelStore,
         executor: Executor,
         sources: Sequence[Source],
+        thresholds: Thresholds,
         limit: timedelta,
         clock: Clock,
         release: Callable[[], None],
@@ -70,6 +73,8 @@ class Training:
         self._store = store
         self._executor = executor
         self._sources = sources
+        self._thresholds = thresholds
+        self._live: LiveModel | None = None  # as it was when the run began
         self._limit = limit
         self._clock = clock
         self._release = release
@@ -103,8 +108,8 @@ class Training:
             if isinstance(trained, Ending):
                 ending: Ending | None = trained
             else:
-                report = trained.report
-                ending = await self._promote(trained)
+                report, ending = trained.report, None
+                await self._publish(trained)
         except ModelError as error:
             ending = Ending("failed", str(error))
         except Exception:
@@ -117,7 +122,7 @@ class Training:
         await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
         assert run is not None
         log.info("training run %d: %s. %s", run.id, run.status, run.reason or "")
-        return Outcome(run, report)
+        return Outcome(run, report, await self._store.live() is not None)
 
     async def _train_or_stop(self) -> TrainedVersion | Ending:
         """Work, and say every few seconds that it lives, until it is done, stopped or out of time."""
@@ -154,11 +159,15 @@ class Training:
                 self.stop(CANCELLED)
 
     async def _train(self) -> TrainedVersion:
+        self._live = await self._store.state()
+        answering = None if self._live is None else self._live.answering
         job = TrainingJob(
             self._directory / "interactions.csv",
             self._directory / "tracks.csv",
             self._directory / "versions",
             self._clock(),
+            live=None if answering is None else self._store.directory / answering,
+            leave_out=await self._learned_whole(answering),
         )
         await asyncio.to_thread(self._directory.mkdir, mode=0o700)
         read = await write_snapshot(self._database, self._sources, job.interactions, job.tracks)
@@ -167,18 +176,32 @@ class Training:
         sources = tuple(sorted({one.source for one in read}))
         return await self._executor.train(replace(job, sources=sources), self._note)
 
+    async def _learned_whole(self, version: str | None) -> tuple[str, ...]:
+        """Members, by our own numbers, who had too few tracks to set any aside when `version` was trained."""
+        if version is None:
+            return ()
+        async with self._database.read() as connection:
+            trained_at = await model_versions.trained_at(connection, version)
+            if trained_at is None:
+                return ()
+            members = await snapshots.members_with_few(connection, self._sources, SET_ASIDE_MINIMUM, trained_at)
+        return tuple(str(member) for member in members)
+
     def _note(self, progress: Progress) -> None:
         self.progress = progress
 
-    async def _promote(self, trained: TrainedVersion) -> Ending | None:
-        """None when it is live, or when the run was ended from elsewhere."""
-        verdict = judge(trained.report)
-        if not verdict.accepted:
-            return Ending("refused", verdict.reason or "")
+    async def _publish(self, trained: TrainedVersion) -> None:
+        """Nothing more is to be said when the version is kept, or when the run was ended from elsewhere."""
+        verdict = judge(trained.report, self._thresholds)
         self._ending.cancel()  # too late for anybody to stop it: what was measured is what is promoted
-        if await self._store.promote(trained.path, self.run_id, trained.report, verdict.reason):
-            await self._store.prune()
-        return None
+        await self._store.publish(
+            trained.path,
+            self.run_id,
+            trained.report,
+            verdict.reason,
+            accepted=verdict.accepted,
+            beside=None if self._live is None else self._live.version,
+        )
 
 
 def remove_leftovers(directory: Path) -> None:

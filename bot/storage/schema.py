@@ -310,7 +310,7 @@ model_version = Table(
     Column("status", Text, nullable=False),  # promoted | refused
     Column("created_at", UtcDateTime, nullable=False),
     Column("report", JSON, nullable=False),  # what was measured before it was promoted or refused
-    Column("reason", Text),
+    Column("reason", Text),  # why it was refused, or what else is to be said of it
     Column("delete_by", UtcDateTime),  # it was trained with data that was deleted since: so long it may stay
 )
 
@@ -321,6 +321,17 @@ training_member = Table(  # whose data of which source a run read, for as long a
     _of_member(primary_key=True),
     Column("source", Text, primary_key=True),
     Index(None, "member_id"),
+)
+
+model_change = Table(  # each time another version became live, in order; the version itself may be gone
+    "model_change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("how", Text, nullable=False),  # trained | promoted | rolled back
+    Column("changed_by", Text),  # Discord id
+    Column("changed_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 active_model = Table(  # the pointer: one row

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.catalogue import LOCAL_FILES, TrackRow, rows, tracks
@@ -15,14 +15,16 @@ from bot.storage.members import PAUSED
 from bot.storage.schema import interaction, training_refusal
 
 TRACKS_AT_ONCE = 1000
+NO_LIKES = ("disliked", "known")  # kinds that say nothing good about a track
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much there is to train on."""
+    """How much there is to train on; an interaction is one member, track and kind."""
 
     members: int
     tracks: int
+    interactions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,26 @@ class Contribution:
 
 
 async def size(connection: AsyncConnection, sources: Collection[str]) -> Size:
-    counts = select(
-        func.count(interaction.c.member_id.distinct()), func.count(interaction.c.track_id.distinct())
-    ).where(_may_train(sources))
-    members, found = (await connection.execute(counts)).one()
-    return Size(members, found)
+    one = select(interaction.c.member_id, interaction.c.track_id, interaction.c.kind).where(_may_train(sources))
+    each = one.distinct().subquery()
+    counts = select(func.count(each.c.member_id.distinct()), func.count(each.c.track_id.distinct()), func.count())
+    members, found, interactions = (await connection.execute(counts.select_from(each))).one()
+    return Size(members, found, interactions)
+
+
+async def members_with_few(
+    connection: AsyncConnection, sources: Collection[str], fewer_than: int, by: datetime
+) -> list[int]:
+    """Members who have so many tracks that they like now, but had fewer at an earlier time."""
+    taste = interaction.c.kind.not_in(NO_LIKES)
+    tracks_then = func.count(case((interaction.c.first_seen <= by, interaction.c.track_id)).distinct())
+    query = (
+        select(interaction.c.member_id)
+        .where(_may_train(sources), taste)
+        .group_by(interaction.c.member_id)
+        .having(func.count(interaction.c.track_id.distinct()) >= fewer_than, tracks_then < fewer_than)
+    )
+    return list((await connection.execute(query)).scalars())
 
 
 async def interactions(connection: AsyncConnection, sources: Collection[str]) -> AsyncIterator[SnapshotRow]:

@@ -22,11 +22,18 @@ REPORT: dict[str, Any] = {
     "tracks": 80,
     "interactions": 150,
     "interactions_held_out": 30,
+    "members_measured": 5,
     "lists": 5,
     "distinct_top_tens": 5,
     "mean_jaccard": 0.2,
+    "inter_member_distance": 0.8,
+    "coverage": 0.4,
+    "spread": 0.2,
     "ndcg_at_10": {"model": 0.3, "popularity": 0.1},
     "recall_at_10": {"model": 0.25, "popularity": 0.1},
+    "difference": {"mean": 0.2, "standard_error": 0.05},
+    "live": None,
+    "beside_live": None,
 }
 
 

@@ -1,21 +1,24 @@
 """Training runs as a service, with real processes: whatever happens, the old model serves and a row says why."""
 
 import asyncio
+import json
 import stat
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
 from bot.errors import BusyError, MemberError, NotAllowedError
-from bot.model_store import VERSIONS_KEPT
+from bot.model_store import PROMOTED_KEPT, REFUSED_KEPT
 from bot.services import training as training_module
 from bot.services.model import Asker
 from bot.sources import Source
 from bot.storage.database import Database
-from bot.storage.schema import model_version, training_run
+from bot.storage.schema import interaction, model_version, training_run
 from specrec.history import HistoryItem
-from specrec.interactions import Kind
+from specrec.interactions import SET_ASIDE_MINIMUM, Kind
 from tests.bot.models import REPORT, Now, community, service
+from tests.bot.shelf import give
 from tests.bot.workers import publisher, sleeper, training_processes, worker
 
 
@@ -157,17 +160,174 @@ async def test_kill_9_of_the_training_process(database, live, tmp_path, opened):
 @pytest.mark.parametrize(
     ("report", "words"),
     [
-        ({"distinct_top_tens": 1, "mean_jaccard": 1.0}, "collapsed"),
+        ({"distinct_top_tens": 1, "inter_member_distance": 0.0}, "collapsed"),
         ({"ndcg_at_10": {"model": 0.1, "popularity": 0.4}}, "no better"),
     ],
 )
-async def test_a_refused_version_is_not_promoted(database, live, tmp_path, opened, version, report, words):
+async def test_a_refused_version_is_kept_and_not_promoted(database, live, tmp_path, opened, version, report, words):
     models, store = await opened(database, tmp_path, publisher(tmp_path, version, REPORT | report))
     run = await _retrain(models)
     assert run.status == "refused"
     assert words in run.reason
     await _still(store, live)
+    assert _left(tmp_path) == sorted([live, run.version])
+    kept = (await models.status()).kept
+    assert [(one.version, one.status, one.reason) for one in kept] == [
+        (live, "promoted", None),
+        (run.version, "refused", run.reason),
+    ]
+    assert kept[1].report == REPORT | report
+
+
+async def test_the_newest_two_refused_ones_are_kept(database, live, tmp_path, opened, version):
+    clock = Now()
+    worse = REPORT | {"ndcg_at_10": {"model": 0.1, "popularity": 0.4}}
+    models, store = await opened(database, tmp_path, publisher(tmp_path, version, worse), clock=clock)
+    names = []
+    for _ in range(REFUSED_KEPT + 1):
+        clock.pass_(seconds=2)
+        names.append((await _retrain(models)).version)
+    assert _left(tmp_path) == sorted([live, *names[-REFUSED_KEPT:]])
+    await _still(store, live)
+
+
+async def test_an_admin_promotes_a_refused_version_and_takes_it_back(database, live, tmp_path, opened, version):
+    clock = Now()
+    clock.pass_(minutes=1)
+    worse = REPORT | {"ndcg_at_10": {"model": 0.1, "popularity": 0.4}}
+    models, _ = await opened(database, tmp_path, publisher(tmp_path, version, worse), clock=clock)
+    _, other = await opened(database, tmp_path)  # another process's
+    refused = (await _retrain(models)).version
+    assert [one.version for one in await models.choices()] == [refused]
+    clock.pass_(minutes=1)
+    now = await models.promote(f" {refused.split('-')[-1]} ", "77")
+    assert (now.live.version, now.live.answering, now.before) == (refused, refused, live)
+    assert "no better" in now.refused_for
+    status = await models.status()
+    change = status.change
+    assert (change.version, change.how, change.changed_by, change.changed_at) == (refused, "promoted", "77", clock())
+    assert status.live.since == clock()
+    assert (await other.live()).version == refused
+    again = await models.promote(refused, "78")  # asked twice: nothing changes, and nobody else is on record for it
+    assert again.before == again.live.version == refused
+    assert (await models.status()).change == change
+    back = await models.roll_back("79")
+    assert (back.live.version, back.before) == (live, refused)
+    change = (await models.status()).change
+    assert (change.version, change.how, change.changed_by) == (live, "rolled back", "79")
+    assert (await other.live()).version == live
+    with pytest.raises(MemberError, match="no earlier version"):
+        await models.roll_back("79")
+
+
+async def test_rollbacks_go_back_one_by_one_and_never_forth(database, live, tmp_path, opened, version):
+    clock = Now()
+    models, _ = await opened(database, tmp_path, publisher(tmp_path, version, REPORT), clock=clock)
+    names = [live]
+    for _ in range(3):
+        clock.pass_(seconds=2)
+        names.append((await _retrain(models)).version)
+    first, second, third, fourth = names
+    assert (await models.roll_back("1")).live.version == third
+    assert (await models.roll_back("1")).live.version == second
+    assert (await models.promote(fourth, "1")).live.version == fourth
+    assert (await models.roll_back("1")).live.version == second
+    assert (await models.roll_back("1")).live.version == first
+    with pytest.raises(MemberError, match="no earlier version"):
+        await models.roll_back("1")
+    assert [one.version for one in await models.choices()][:2] == [second, fourth]  # what was live last comes first
+
+
+async def test_a_name_that_nothing_has_is_answered_with_those_that_there_are(database, live, tmp_path, opened):
+    models, store = await opened(database, tmp_path)
+    for name in ("", "../models", "20250101T000000Z-00000000", live[:10]):
+        with pytest.raises(MemberError, match=f"Kept are: `{live}`"):
+            await models.promote(name, "1")
+    await _still(store, live)
+
+
+async def test_a_damaged_version_is_not_promoted_by_hand(database, live, tmp_path, opened, version):
+    worse = REPORT | {"ndcg_at_10": {"model": 0.1, "popularity": 0.4}}
+    models, store = await opened(database, tmp_path, publisher(tmp_path, version, worse))
+    refused = (await _retrain(models)).version
+    (tmp_path / "models" / refused / "model.safetensors").write_bytes(b"no arrays")
+    with pytest.raises(MemberError, match=f"Version {refused} cannot be opened: {refused} is damaged: .* Nothing was"):
+        await models.promote(refused, "1")
+    await _still(store, live)
+    assert (await models.status()).change.version == live
+
+
+async def test_what_is_promoted_is_what_was_measured(database, live, tmp_path, opened, version):
+    """A worker that hands over other files than it measured: nothing of them is kept."""
+    command = publisher(tmp_path, version, REPORT)
+    script = tmp_path / "publisher.py"
+    script.write_text(script.read_text().replace("report=json", "report={'ndcg_at_10': 1} | json"))
+    models, store = await opened(database, tmp_path, command)
+    run = await _retrain(models)
+    assert run.status == "failed"
+    await _still(store, live)
     assert _left(tmp_path) == [live]
+
+
+async def test_a_version_made_live_by_hand_during_a_run_is_not_overruled(database, live, tmp_path, opened, version):
+    hold = tmp_path / "hold"
+    clock = Now()
+    clock.pass_(minutes=1)
+    models, store = await opened(database, tmp_path, publisher(tmp_path, version, REPORT), clock=clock)
+    second = (await _retrain(models)).version
+    script = tmp_path / "publisher.py"
+    waiting = f"while not Path({str(hold)!r}).exists():\n    time.sleep(0.01)\nsay(version"
+    script.write_text(script.read_text().replace("say(version", waiting))
+    clock.pass_(minutes=1)
+    training = await models.retrain("1")
+    await _until(lambda: training.progress.fraction == 0.5)
+    await models.roll_back("7")
+    hold.touch()
+    run = (await _end(training)).run
+    assert (run.status, run.reason) == ("refused", "Another version was made live by hand while it was trained.")
+    await _still(store, live)
+    assert _left(tmp_path) == sorted([live, second, run.version])
+
+
+@pytest.mark.parametrize("table", ["model_version", "active_model", "model_change"])
+async def test_a_failure_between_files_and_pointer_leaves_what_was_live(
+    database, live, tmp_path, opened, version, table
+):
+    """The files are in place, and the database refuses one of the rows."""
+    models, store = await opened(database, tmp_path, publisher(tmp_path, version, REPORT))
+    when = "UPDATE" if table == "active_model" else "INSERT"
+    async with database.write() as connection:
+        await connection.exec_driver_sql(
+            f"CREATE TRIGGER full BEFORE {when} ON {table} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+    run = await _retrain(models)
+    assert run.status == "failed"
+    await _still(store, live)
+    assert len(_left(tmp_path)) == 2
+    _, again = await opened(database, tmp_path)  # the next start clears away what no row names
+    assert _left(tmp_path) == [live]
+    await _still(again, live)
+
+
+async def test_the_run_is_told_what_is_live_and_whom_it_has_learned_whole(database, members, tmp_path, opened, version):
+    clock = Now()
+    clock.pass_(minutes=-5)
+    models, _ = await opened(database, tmp_path, publisher(tmp_path, version, REPORT), clock=clock)
+    name = (await _retrain(models)).version
+    await give(database, "100", members["disco"][30:])  # had many already
+    await give(database, "900", members["doom"][:SET_ASIDE_MINIMUM])  # a newcomer: nothing of theirs was seen …
+    async with database.write() as connection:  # … but these two tracks
+        await connection.execute(
+            update(interaction)
+            .where(interaction.c.member_id == 9, interaction.c.track_id.in_([int(key) for key in members["doom"][:2]]))
+            .values(first_seen=clock() - timedelta(days=1))
+        )
+        await connection.execute(
+            update(interaction).where(interaction.c.member_id < 9).values(first_seen=clock() - timedelta(days=1))
+        )
+    command = worker(tmp_path, "asker", "say(error=json.dumps([job['live'], job['leave_out']]))\n")
+    models, _ = await opened(database, tmp_path, command)
+    assert json.loads((await _retrain(models)).reason) == [str(tmp_path / "models" / name), ["9"]]
 
 
 async def test_a_run_that_takes_too_long(database, live, tmp_path, opened):
@@ -234,13 +394,13 @@ async def test_the_newest_five_are_kept(database, live, tmp_path, opened, versio
     clock = Now()
     models, store = await opened(database, tmp_path, publisher(tmp_path, version, REPORT), clock=clock)
     names = [live]
-    for _ in range(VERSIONS_KEPT + 1):
+    for _ in range(PROMOTED_KEPT + 1):
         clock.pass_(seconds=2)
         names.append((await _retrain(models)).version)
-    assert _left(tmp_path) == sorted(names[-VERSIONS_KEPT:])
+    assert _left(tmp_path) == sorted(names[-PROMOTED_KEPT:])
     async with database.read() as connection:
         rows = await connection.scalars(select(model_version.c.version))
-    assert sorted(rows) == sorted(names[-VERSIONS_KEPT:])
+    assert sorted(rows) == sorted(names[-PROMOTED_KEPT:])
     await _still(store, names[-1])
 
 
@@ -260,6 +420,35 @@ async def test_a_damaged_version_is_refused_and_comes_back(database, live, tmp_p
     assert await store.live() is None  # looked at again after a minute, not for each question
     clock.pass_(minutes=2)
     assert await store.live() is not None
+
+
+async def test_a_damaged_live_version_is_stood_in_for_by_the_one_before(
+    database, live, tmp_path, opened, version, caplog
+):
+    clock = Now()
+    clock.pass_(minutes=1)
+    models, store = await opened(database, tmp_path, publisher(tmp_path, version, REPORT), clock=clock)
+    second = (await _retrain(models)).version
+    worse = REPORT | {"ndcg_at_10": {"model": 0.1, "popularity": 0.4}}
+    clock.pass_(minutes=1)
+    models, store = await opened(database, tmp_path, publisher(tmp_path, version, worse, "worse"), clock=clock)
+    await _retrain(models)  # a refused one never stands in
+    metadata = tmp_path / "models" / second / "version.json"
+    whole = metadata.read_bytes()
+    metadata.write_bytes(whole[:-10])
+    models, store = await opened(database, tmp_path, clock=clock)
+    assert (await store.live()).version == live
+    state = await store.state()
+    assert (state.version, state.answering) == (second, live)
+    assert state.fault.startswith(f"{second} is damaged")
+    assert f"model {second} is refused, {live} answers instead" in caplog.text
+    metadata.write_bytes(whole)
+    clock.pass_(minutes=2)
+    assert (await store.live()).version == second
+    assert (await store.state()).fault is None
+    metadata.unlink()
+    _, store = await opened(database, tmp_path, clock=clock)
+    assert (await store.live()).version == live
 
 
 async def test_a_dead_process_s_run_is_marked_and_cleaned_up(database, live, tmp_path, opened):

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 
 _OPENING = """
-import json, os, shutil, signal, subprocess, sys, time
+import hashlib, json, os, shutil, signal, subprocess, sys, time
 from pathlib import Path
 job = json.loads(sys.stdin.readline())
 def say(**message):
@@ -27,6 +27,11 @@ def publisher(folder: Path, version: Path, report: dict[str, object], name: str 
     code = f"""
 target = Path(job["output"]) / (job["now"].replace("-", "").replace(":", "")[:15] + "Z-" + os.urandom(4).hex())
 shutil.copytree({str(version)!r}, target)
+metadata = json.loads((target / "version.json").read_text())
+metadata["report"] = json.loads({json.dumps(report)!r})
+del metadata["checksum"]
+metadata["checksum"] = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
+(target / "version.json").write_text(json.dumps(metadata))
 say(stage="learning taste", fraction=0.5)
 say(version=str(target), report=json.loads({json.dumps(report)!r}))
 """
