@@ -134,7 +134,9 @@ class App:
         stack.push_async_callback(exports.close)
         deletion = DeletionService(self.database, [uploads, exports], keep_for, self.clock)
         status = StatusService(self.database, syncs, connections)
-        recommend = RecommendService(self.database, self.models, ContentStore(self.database), feedback, status)
+        recommend = RecommendService(
+            self.database, self.models, ContentStore(self.database), feedback, status, settings.explore_tracks
+        )
         self.client = Client(
             cogs=[
                 HelpCog(settings.has_spotify, settings.lastfm_api_key is not None),

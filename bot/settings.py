@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     gate_min_coverage: float = Field(default=0.02, ge=0, le=1)
     gate_min_spread: float = Field(default=0.01, ge=0, le=1)
     gate_min_distance: float = Field(default=0.2, ge=0, le=1)
+    explore_tracks: int = Field(default=1, ge=0, le=5)
     sync_interval_hours: float = Field(default=24, gt=0, le=1_000)
     spotify_threads: int = Field(default=4, ge=1, le=32)
     artist_tracks: int = Field(default=0, ge=0, le=50)

@@ -39,6 +39,7 @@ KEPT_VERSIONS = 5
 _REQUIRED = {
     "gates": 1,
     "listeners": 1,
+    "heard": 1,
     "distance_bias": 0,
     "track_vectors": 2,
     "scaling.centre": 1,
@@ -157,7 +158,7 @@ def open_version(path: Path) -> Version:
         raise CheckpointError(f"{path / ARRAYS} cannot be read: {error.strerror}") from error
     except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
         raise CheckpointError(f"{path} is damaged: its arrays are not those of a model version") from error
-    by_track = ("track_vectors", "listeners", "track_embedding", "history_embedding", "sound_vectors")
+    by_track = ("track_vectors", "listeners", "heard", "track_embedding", "history_embedding", "sound_vectors")
     if {len(arrays[name]) for name in by_track if name in arrays} | {len(catalogue.features)} != {len(catalogue)}:
         raise CheckpointError(f"{path} is damaged: its arrays are not about the same tracks")
     return Version(path.name, catalogue, arrays, metadata["report"])

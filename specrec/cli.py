@@ -16,10 +16,11 @@ from rich.progress import Progress as Bar
 from specrec.catalogue import Catalogue, Track
 from specrec.checkpoint import active_version, publish
 from specrec.errors import SpecrecError
+from specrec.explanation import MAX_REASON
 from specrec.history import HistoryItem
 from specrec.paper import command as paper
 from specrec.progress import Progress
-from specrec.serving import ServedModel
+from specrec.serving import Recommendation, ServedModel
 from specrec.tables import InteractionTable, read_interactions, read_users, write_recommendations
 
 
@@ -72,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     recommending.add_argument("--kind", choices=("mix", "new", "familiar"), default="mix")
     recommending.add_argument(
         "--per-artist", type=_natural, default=2, metavar="N", help="tracks of one artist at most; 0: no cap"
+    )
+    recommending.add_argument(
+        "--explore", type=_natural, default=0, metavar="N", help="places kept for tracks that nobody has yet"
     )
     recommending.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
@@ -130,9 +134,13 @@ def _recommend(options: argparse.Namespace) -> None:
     rows: list[tuple[object, ...]] = []
     for user in _users(options, table):
         lines = model.recommend(
-            _history(table, user), top=options.top, kind=options.kind, per_artist=options.per_artist
+            _history(table, user),
+            top=options.top,
+            kind=options.kind,
+            per_artist=options.per_artist,
+            explore=options.explore,
         )
-        rows += [(user, line.rank, line.track_id, line.match, line.known, line.reason) for line in lines]
+        rows += [(user, line.rank, line.track_id, line.match, line.known, _reason(line)) for line in lines]
     write_recommendations(rows, sys.stdout if options.output is None else options.output)
 
 
@@ -156,6 +164,12 @@ def _users(options: argparse.Namespace, table: InteractionTable) -> list[str]:
         named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         print(f"specrec: left out, as {options.history} holds nothing of theirs: {named}", file=sys.stderr)
     return found
+
+
+def _reason(line: Recommendation) -> str:
+    """At most 120 characters."""
+    text = f"new to everybody here; {line.reason}" if line.unheard else line.reason
+    return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1].rstrip()}…"
 
 
 def _history(table: InteractionTable, user: str) -> list[HistoryItem]:

@@ -1,6 +1,6 @@
 """Top-k: which tracks make the list, and in which order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Literal
 
@@ -22,6 +22,7 @@ def top_k(
     top: int = 10,
     kind: ListKind = "mix",
     per_artist: int = 2,
+    placed: Sequence[int] = (),
 ) -> list[int]:
     """The rows of the best tracks, best first. `scores`, `known`, and `excluded` are (tracks,).
 
@@ -31,6 +32,8 @@ def top_k(
     - `mix` has at least one known track and at least ⌈0.6 top⌉ new ones; the remaining places go by score. A list of
       two has one of each; a list of one is new.
     - At most `per_artist` tracks share an artist (0: no cap; tracks without a named artist are never capped).
+    - `placed` rows have their places already, fewer than `top`: they come last, count for the cap, and the rest of the
+      list is as if it were so much shorter.
     - Too few tracks: a mixed list fills the places of the missing side from the other side. The cap holds even then,
       and `new` and `familiar` keep their word: the list gets shorter instead, down to an empty one.
     """
@@ -38,7 +41,11 @@ def top_k(
         raise ValueError("a list has at least one place")
     order = np.argsort(-scores, kind="stable")
     order = order[(np.isfinite(scores) & ~excluded)[order]]
+    order = order[~np.isin(order, placed)]
     picker = _Picker(artists_of, per_artist)
+    for row in placed:
+        picker.count(row)
+    top -= len(placed)
     if kind == "new":
         picker.take(order[~known[order]], top)
     elif kind == "familiar":
@@ -49,7 +56,22 @@ def top_k(
         picker.take(order[~known[order]], new_places)
         picker.take(order, top - len(picker.chosen))
     rank = {int(row): position for position, row in enumerate(order)}
-    return sorted(picker.chosen, key=rank.__getitem__)
+    return [*sorted(picker.chosen, key=rank.__getitem__), *placed]
+
+
+def best_of(
+    scores: NDArray[np.floating],
+    candidates: NDArray[np.bool_],
+    artists_of: Callable[[int], Rows],
+    *,
+    top: int,
+    per_artist: int = 2,
+) -> list[int]:
+    """The rows of at most `top` candidates with a score above 0, best first, by the same cap and with the same ties."""
+    rows = np.flatnonzero(candidates & (scores > 0))
+    picker = _Picker(artists_of, per_artist)
+    picker.take(rows[np.argsort(-scores[rows], kind="stable")], top)
+    return picker.chosen
 
 
 class _Picker:
@@ -69,6 +91,10 @@ class _Picker:
             if row in self.chosen or (self._cap and any(self._count.get(name, 0) >= self._cap for name in names)):
                 continue
             self.chosen.append(int(row))
-            for name in names:
-                self._count[name] = self._count.get(name, 0) + 1
+            self.count(int(row))
             places -= 1
+
+    def count(self, row: int) -> None:
+        """A track of these artists has a place."""
+        for name in self._artists_of(row):
+            self._count[int(name)] = self._count.get(int(name), 0) + 1

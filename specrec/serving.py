@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue, Track
 from specrec.checkpoint import Version, open_version
 from specrec.compatibility import compatibility
 from specrec.explanation import Explainer
+from specrec.exploring import exploring_contributions, exploring_scores
 from specrec.features import Floats, Mask, Scaling
 from specrec.history import HistoryItem, fold
 from specrec.interactions import Rows
 from specrec.member import Member
-from specrec.ranking import ListKind, top_k
+from specrec.ranking import ListKind, best_of, top_k
 from specrec.scoring import ModelScorer
 from specrec.taste import TasteProfile
 
@@ -25,22 +27,35 @@ __all__ = ["ContentRecommender", "HistoryItem", "ListKind", "Recommendation", "R
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One line of a list: `rank` counts from 1, `match` is 0-1, `reason` has at most 120 characters."""
+    """One line of a list: `rank` counts from 1, `match` is 0-1, `reason` has at most 120 characters.
+
+    `unheard`: nobody had the track when the version was trained; it has one of the places that are kept for such.
+    """
 
     rank: int
     track_id: str
     match: float
     known: bool
     reason: str
+    unheard: bool = False
 
 
 class Recommender(Protocol):
     """Whatever turns a history into a list."""
 
     def recommend(
-        self, history: Sequence[HistoryItem], *, top: int = 10, kind: ListKind = "mix", per_artist: int = 2
+        self,
+        history: Sequence[HistoryItem],
+        *,
+        top: int = 10,
+        kind: ListKind = "mix",
+        per_artist: int = 2,
+        explore: int = 0,
     ) -> list[Recommendation]:
         """At most `top` tracks, best first, by the rules of `specrec.ranking.top_k`.
+
+        The last `explore` places, but never all, are kept for tracks that nobody in the community has yet, as far as
+        there are any of which something is known; not in a list of `familiar` ones.
 
         Known is every track of the history that is not disliked; disliked tracks never appear. The order of the
         history does not matter. The same history gets the same list.
@@ -57,12 +72,16 @@ class _CatalogueRecommender(ABC):
 
     _fallback: str  # the reason when nothing of the history explains a track
 
-    def __init__(self, catalogue: Catalogue, scaling: Scaling, values: Floats, known: Mask) -> None:
-        """`values` and `known` (tracks, 9) are the catalogue's features standardised by `scaling`."""
+    def __init__(
+        self, catalogue: Catalogue, scaling: Scaling, values: Floats, known: Mask, unheard: NDArray[np.bool_]
+    ) -> None:
+        """`values` and `known` (tracks, 9) are the catalogue's features standardised by `scaling`; `unheard` (tracks,)
+        says which of them nobody has."""
         self._catalogue = catalogue
         self._scaling = scaling
         self._values = values
         self._known = known
+        self._unheard = unheard
         self._complete = known.any(axis=1) & (np.diff(catalogue.artist_starts) > 0)
 
     @abstractmethod
@@ -79,17 +98,37 @@ class _CatalogueRecommender(ABC):
         return row is not None and bool(self._complete[row])
 
     def recommend(
-        self, history: Sequence[HistoryItem], *, top: int = 10, kind: ListKind = "mix", per_artist: int = 2
+        self,
+        history: Sequence[HistoryItem],
+        *,
+        top: int = 10,
+        kind: ListKind = "mix",
+        per_artist: int = 2,
+        explore: int = 0,
     ) -> list[Recommendation]:
         """See `Recommender.recommend`."""
         member = Member.fold_in(fold(history), self._catalogue, self._scaling)
         scores, match = self._scores(member)
         known = member.known_rows(len(scores))
         disliked = member.disliked_rows(len(scores))
-        rows = top_k(scores, known, disliked, self._catalogue.artists_of, top=top, kind=kind, per_artist=per_artist)
+        artists_of = self._catalogue.artists_of
+        placed: list[int] = []
+        if explore and kind != "familiar":
+            unheard = self._unheard & ~known & ~disliked
+            novelty = exploring_scores(member, self._catalogue, self._values, self._known)
+            placed = best_of(novelty, unheard, artists_of, top=min(explore, top - 1), per_artist=per_artist)
+        rows = top_k(scores, known, disliked, artists_of, top=top, kind=kind, per_artist=per_artist, placed=placed)
         if not rows:
             return []
-        raised = self._contributions(member, np.array(rows, dtype=np.int64))
+        ranked = len(rows) - len(placed)
+        chosen = np.array(rows, dtype=np.int64)
+        raised = np.zeros((len(member.rows), len(rows)))
+        if ranked:
+            raised[:, :ranked] = self._contributions(member, chosen[:ranked])
+        if placed:
+            raised[:, ranked:] = exploring_contributions(
+                member, self._catalogue, self._values, self._known, chosen[ranked:]
+            )
         explainer = Explainer(member, self._catalogue, self._values, self._known)
         return [
             Recommendation(
@@ -98,6 +137,7 @@ class _CatalogueRecommender(ABC):
                 float(match[row]),
                 bool(known[row]),
                 explainer.reason(row, raised[:, place], self._fallback),
+                place >= ranked,
             )
             for place, row in enumerate(rows)
         ]
@@ -115,7 +155,8 @@ class ContentRecommender(_CatalogueRecommender):
     def __init__(self, tracks: Sequence[Track]) -> None:
         catalogue = Catalogue.from_tracks(tracks)
         scaling = Scaling.fit(catalogue.features)
-        super().__init__(catalogue, scaling, *scaling.apply(catalogue.features))
+        unheard = np.zeros(len(catalogue), dtype=np.bool_)  # it knows of no listeners, and treats all tracks alike
+        super().__init__(catalogue, scaling, *scaling.apply(catalogue.features), unheard)
 
     def _scores(self, member: Member) -> tuple[Floats, Floats]:
         profile = TasteProfile.of(member.values, member.known, member.weights)
@@ -142,7 +183,13 @@ class ServedModel(_CatalogueRecommender):
 
     def __init__(self, version: Version) -> None:
         self._scorer = ModelScorer(version.catalogue, version.arrays)
-        super().__init__(version.catalogue, self._scorer.scaling, self._scorer.values, self._scorer.known)
+        super().__init__(
+            version.catalogue,
+            self._scorer.scaling,
+            self._scorer.values,
+            self._scorer.known,
+            ~np.asarray(version.arrays["heard"], dtype=np.bool_),
+        )
         self.version = version.name
         self.metadata: Mapping[str, Any] = version.report
 

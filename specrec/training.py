@@ -139,6 +139,7 @@ def train(
             lambda share, step, loss: report(Progress("learning compatibility", 0.8 + 0.1 * share, step, loss)),
         )
         arrays = _export(learned, scaling, fusion)
+        arrays["heard"] = np.bincount(everything.tracks, minlength=len(catalogue)) > 0  # what was set aside too
     report(Progress("measuring", 0.9))
     live, live_version = _live(options.live, catalogue)
     measured = evaluate(

@@ -187,7 +187,8 @@ def _line(line: Line) -> str:
         title = f"[{title}](https://open.spotify.com/track/{line.spotify_id})"
     first = " · ".join(part for part in (title, escaped(", ".join(line.artists), ARTIST)) if part)
     match = None if line.match is None else f"{round(100 * line.match)} % match"
-    parts = (match, "known" if line.known else None, escaped(line.reason, REASON))
+    mark = "known" if line.known else "new to everybody here" if line.unheard else None
+    parts = (match, mark, escaped(line.reason, REASON))
     second = " · ".join(part for part in parts if part)
     return f"**{line.rank}.** {first}" + (f"\n{second}" if second else "")
 

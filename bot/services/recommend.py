@@ -10,6 +10,7 @@ from typing import Protocol
 from bot.services.content import ContentStore, library_track
 from bot.services.feedback import FeedbackService, Given
 from bot.services.status import Next, StatusService
+from bot.storage import snapshots
 from bot.storage.catalogue import TrackRow, popular, tracks_by_id
 from bot.storage.database import Database
 from bot.storage.history import HistoryRow, history_of
@@ -36,7 +37,8 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`match` is 0-1, None where nothing is known of the member; `reason` is plain text, "" when there is none."""
+    """`match` is 0-1, None where nothing is known of the member; `reason` is plain text, "" when there is none.
+    `unheard`: nobody here has the track."""
 
     rank: int
     track_id: str
@@ -46,6 +48,7 @@ class Line:
     match: float | None
     known: bool
     reason: str
+    unheard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,15 @@ class RecommendService:
         content: ContentStore,
         feedback: FeedbackService,
         status: StatusService,
+        explore: int = 0,
     ) -> None:
+        """`explore` of the ten places are kept for tracks that nobody here has yet."""
         self._database = database
         self._models = models
         self._content = content
         self._feedback = feedback
         self._status = status
+        self._explore = explore
 
     async def recommend(self, discord_id: str, kind: ListKind = "mix") -> TrackList:
         """The list of whoever asks, also of somebody never seen before. A like of a second ago counts."""
@@ -89,11 +95,13 @@ class RecommendService:
         strange = list({row.track_id: None for row in history if not recommender.knows(row.track_id)})
         async with self._database.read() as connection:
             brought = await tracks_by_id(connection, strange)
-        found = await asyncio.to_thread(_recommend, recommender, history, brought, kind)
+        found = await asyncio.to_thread(_recommend, recommender, history, brought, kind, self._explore)
         async with self._database.read() as connection:
             rows = await tracks_by_id(connection, [one.track_id for one in found])
+            # Somebody may have come to a track since the version was trained.
+            unheard = await snapshots.unheard(connection, [one.track_id for one in found if one.unheard])
         shown = [(one, rows[one.track_id]) for one in found if one.track_id in rows]
-        lines = [_line(place, one, row) for place, (one, row) in enumerate(shown, 1)]
+        lines = [_line(place, one, row, one.track_id in unheard) for place, (one, row) in enumerate(shown, 1)]
         basis = Basis.TASTE if model is None else Basis.MODEL
         silent = sum(track_id not in brought or brought[track_id].features is None for track_id in strange)
         return await self._list(discord_id, lines, kind, basis, history, silent=silent)
@@ -131,7 +139,11 @@ class RecommendService:
 
 
 def _recommend(
-    recommender: Recommender, history: Sequence[HistoryRow], brought: Mapping[str, TrackRow], kind: ListKind
+    recommender: Recommender,
+    history: Sequence[HistoryRow],
+    brought: Mapping[str, TrackRow],
+    kind: ListKind,
+    explore: int,
 ) -> list[Recommendation]:
     """Runs in a thread: numpy, and thousands of small objects. `brought` is what the recommender does not know."""
     tracks = {track_id: library_track(row) for track_id, row in brought.items()}
@@ -139,9 +151,9 @@ def _recommend(
         HistoryItem(row.track_id, Kind(row.kind), float(row.count), row.occurred_at, tracks.get(row.track_id))
         for row in history
     ]
-    return recommender.recommend(items, top=TOP, kind=kind)
+    return recommender.recommend(items, top=TOP, kind=kind, explore=explore)
 
 
-def _line(place: int, one: Recommendation, row: TrackRow) -> Line:
+def _line(place: int, one: Recommendation, row: TrackRow, unheard: bool) -> Line:
     match = one.match if isfinite(one.match) else None
-    return Line(place, row.track_id, row.title, row.artists, row.spotify_id, match, one.known, one.reason)
+    return Line(place, row.track_id, row.title, row.artists, row.spotify_id, match, one.known, one.reason, unheard)

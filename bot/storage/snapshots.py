@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.catalogue import LOCAL_FILES, TrackRow, rows, tracks
 from bot.storage.members import PAUSED
-from bot.storage.schema import interaction, training_refusal
+from bot.storage.schema import interaction, track, training_refusal
 
 TRACKS_AT_ONCE = 1000
+MOST_UNHEARD = 5000  # the newest
+UNHEARD = ~select(interaction.c.track_id).where(interaction.c.track_id == track.c.id).exists()
 NO_LIKES = ("disliked", "known")  # kinds that say nothing good about a track
 
 
@@ -91,7 +93,8 @@ async def contributions(connection: AsyncConnection, sources: Collection[str]) -
 
 
 async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> AsyncIterator[TrackRow]:
-    """The tracks that anybody has from these sources, and no others, in the order of their keys."""
+    """The tracks that anybody has from these sources, in the order of their keys; then those that nobody has at all and
+    one of these sources describes, so that a list can hold something new to everybody."""
     allowed = select(interaction.c.track_id).where(_may_train(sources)).distinct()
     last = 0
     while True:
@@ -100,8 +103,23 @@ async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> As
         for row in found:
             yield row
         if len(found) < TRACKS_AT_ONCE:
-            return
+            break
         last = int(found[-1].track_id)
+    nobody_has = (
+        select(track.c.id)
+        .where(UNHEARD, track.c.source.in_(sources), track.c.id.not_in(LOCAL_FILES), track.c.title != "")
+        .order_by(track.c.id.desc())
+        .limit(MOST_UNHEARD)
+    )
+    for row in await tracks(connection, select(nobody_has.subquery().c.id)):
+        yield row
+
+
+async def unheard(connection: AsyncConnection, track_ids: Collection[str]) -> set[str]:
+    """Those of the tracks that nobody has, whatever may be trained on."""
+    ids = [int(track_id) for track_id in track_ids]
+    found = await connection.scalars(select(track.c.id).where(track.c.id.in_(ids), UNHEARD))
+    return {str(track_id) for track_id in found}
 
 
 def _may_train(sources: Collection[str]) -> ColumnElement[bool]:

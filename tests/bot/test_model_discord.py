@@ -15,10 +15,10 @@ from bot.clock import utc_now
 from bot.storage.database import Database
 from bot.storage.migrate import migrate
 from sandbox.discord_server import DiscordServer, Permissions
-from tests.bot.models import community
+from tests.bot.models import REPORT, Now, community, service
 from tests.bot.running import TOKEN, running, settings_for
 from tests.bot.shelf import give
-from tests.bot.workers import training_processes
+from tests.bot.workers import publisher, training_processes
 
 TRAINING_SECONDS = 240  # until a test gives up: much more than it takes
 TOO_LONG = 0.005  # minutes: a run that ends by itself before torch is loaded
@@ -96,6 +96,81 @@ async def test_from_no_model_to_one_that_answers(discord, club, tmp_path):
         tracks = await _ask(discord, newcomer, "recommend", club, kind="new")
         assert tracks.text.count("[doom ") >= 7
         assert "taste profile" not in tracks.text
+
+
+async def _publish(folder: Path, version: Path, *reports: dict[str, object]) -> list[str]:
+    """Trainings that ended with these reports, one after the other, before the bot is started. Returns the versions."""
+    database = Database(f"sqlite+aiosqlite:///{folder / 'specrec.db'}")
+    names = []
+    for number, report in enumerate(reports):
+        clock = Now()
+        clock.pass_(hours=number - 10)
+        models, _ = service(database, folder, publisher(folder, version, report), clock=clock)
+        await models.open()
+        names.append((await (await models.retrain("42")).outcome()).run.version)
+        await models.close()
+    await database.close()
+    return names
+
+
+async def test_a_refused_version_is_shown_promoted_and_taken_back(discord, club, tmp_path, version):
+    await _fill(tmp_path)
+    live, refused = await _publish(
+        tmp_path, version, REPORT, REPORT | {"ndcg_at_10": {"model": 0.05, "popularity": 0.4}}
+    )
+    second = discord.add_guild("Second", discord.add_user("Bob"))
+    async with running(settings_for(discord, tmp_path, home_guild_id=club.id), discord):
+        status = await _ask(discord, club.owner, "model status", club)
+        assert f"Version `{live}`" in status.text
+        assert "trained for <@42>" in status.text
+        assert f"Version `{refused}`" in status.text
+        assert "no better than a list of what is simply popular" in status.text
+        (picture,) = status.attachments
+        assert (picture.filename, picture.content_type) == ("model.png", "image/png")
+        assert picture.content.startswith(b"\x89PNG")
+        assert status.embeds[0]["image"]["url"] == picture.url
+
+        typing = await discord.autocomplete(club.owner, "model promote", {"version": "refu"}, "version", guild=club)
+        await typing.wait_until(lambda it: it.completed_at)
+        assert [choice["value"] for choice in typing.choices] == [refused]
+        assert typing.choices[0]["name"] == f"{refused} · refused · NDCG@10 0.050"
+        for guild, typed in ((club, "no such"), (second, "")):  # another server's admin is told nothing
+            typing = await discord.autocomplete(
+                guild.owner, "model promote", {"version": typed}, "version", guild=guild
+            )
+            await typing.wait_until(lambda it: it.completed_at)
+            assert typing.choices == []
+        for command, options in (("model promote", {"version": refused}), ("model rollback", {})):
+            answer = await _ask(discord, second.owner, command, second, **options)
+            assert "in its home server for members with the permission Manage Server" in answer.text
+
+        promoted = await _ask(discord, club.owner, "model promote", club, version=refused)
+        assert promoted.ephemeral
+        assert f"**Version `{refused}` is live now.**" in promoted.text
+        assert "The gate had refused it: It finds what members like no better" in promoted.text
+        twice = await _ask(discord, club.owner, "model promote", club, version=refused)
+        assert twice.text == f"Version `{refused}` is live already."
+        status = await _ask(discord, club.owner, "model status", club)
+        assert f"Version `{refused}`" in status.text
+        assert f"promoted by <@{club.owner.id}>" in status.text
+        back = await _ask(discord, club.owner, "model rollback", club)
+        assert f"**Version `{live}` is live again.**" in back.text
+        assert f"brought back by <@{club.owner.id}>" in (await _ask(discord, club.owner, "model status", club)).text
+        assert "no earlier version" in (await _ask(discord, club.owner, "model rollback", club)).text
+        wrong = await _ask(discord, club.owner, "model promote", club, version="latest")
+        assert f"Kept are: `{live}`, `{refused}`" in wrong.text
+
+
+async def test_a_damaged_live_version_is_said_and_another_answers(discord, club, tmp_path, version):
+    await _fill(tmp_path)
+    first, second = await _publish(tmp_path, version, REPORT, REPORT)
+    (tmp_path / "models" / second / "model.safetensors").unlink()
+    async with running(settings_for(discord, tmp_path), discord):
+        status = await _ask(discord, club.owner, "model status", club)
+        assert f"**This version could not be opened**, so version `{first}` answers instead" in status.text
+        settled = await _ask(discord, club.owner, "model promote", club, version=first)
+        assert f"**Version `{first}` is live now.**" in settled.text
+        assert "could not be opened" not in (await _ask(discord, club.owner, "model status", club)).text
 
 
 async def test_only_admins_of_the_home_server_and_owners_may(discord, club, tmp_path):

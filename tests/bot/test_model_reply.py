@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from bot.replies.model import bars, now_text, progress_text, result_text, status_embed, version_label
@@ -121,10 +122,8 @@ def test_the_status_with_everything_at_once():
 
 
 def test_a_version_that_stands_in_is_named():
-    class Model:
-        version = "20260101T000000Z-00000000"
-
-    live = LiveModel("20260704T120000Z-0a1b2c3d", NOW, REPORT, Model(), "x is damaged")
+    model: Any = SimpleNamespace(version="20260101T000000Z-00000000")
+    live = LiveModel("20260704T120000Z-0a1b2c3d", NOW, REPORT, model, "x is damaged")
     text = status_embed(ModelStatus(live, None, None, Size(1, 1, 1))).fields[0].value
     assert "so version `20260101T000000Z-00000000` answers instead: x is damaged." in text
 

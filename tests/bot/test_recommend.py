@@ -54,7 +54,7 @@ class FixedModel:
     def knows(self, track_id):
         return track_id == self.known
 
-    def recommend(self, history, *, top=10, kind="mix", per_artist=2):
+    def recommend(self, history, *, top=10, kind="mix", per_artist=2, explore=0):
         self.asked.append((list(history), top, kind))
         return [
             Recommendation(rank, track_id, 0.5, False, "why not")

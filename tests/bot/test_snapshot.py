@@ -10,7 +10,7 @@ from bot.sources import Source
 from bot.storage import snapshots
 from bot.storage.feedback import put_feedback
 from bot.storage.members import ensure_member, set_paused
-from bot.storage.schema import interaction, member, track_alias, training_refusal
+from bot.storage.schema import interaction, member, track, track_alias, training_refusal
 from bot.storage.snapshots import Contribution, Size
 from specrec.interactions import Histories, set_aside
 from specrec.tables import read_interactions
@@ -31,8 +31,9 @@ async def test_local_files_are_left_out(database, tmp_path):
     for path, count in zip(files, (2 * len(others), len(others)), strict=True):
         with path.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        assert len(rows) == count
-        assert {row["track_id"] for row in rows} == set(others)
+        had = [row for row in rows if row["track_id"] in others]
+        assert len(had) == count
+        assert mine not in {row["track_id"] for row in rows}
         assert "a tape of mine" not in path.read_text("utf-8")
 
 
@@ -64,10 +65,13 @@ async def test_it_holds_what_the_host_and_each_member_allow_and_nothing_else(dat
         files = tmp_path / folder / "interactions.csv", tmp_path / folder / "tracks.csv"
         read = await write_snapshot(database, sources, *files)
         rows = [list(csv.DictReader(path.read_text("utf-8").splitlines())) for path in files]
-        assert {row["track_id"] for row in rows[0]} == {row["track_id"] for row in rows[1]}
+        ids = {row["track_id"] for row in rows[0]}
+        told = {row["track_id"] for row in rows[1]}
+        nobody_has = set(keys["doom"][6:] + keys["disco"]) if Source.SPOTIFY in sources else set()
+        assert told == ids | nobody_has  # nothing of what only those have who do not allow it
         async with database.read() as connection:
             size = await snapshots.size(connection, sources)
-        assert size == Size(len({row["user_id"] for row in rows[0]}), len(rows[1]), len(rows[0]))
+        assert size == Size(len({row["user_id"] for row in rows[0]}), len(ids), len(rows[0]))
         return read, {(int(row["user_id"]), row["track_id"]) for row in rows[0]}
 
     read, rows = await held("both", Source.SPOTIFY, Source.DISCORD)
@@ -125,3 +129,20 @@ async def test_members_who_had_few_tracks_then_and_have_many_now(database):
         few = await snapshots.members_with_few(connection, ["spotify"], 10, NOW - timedelta(hours=1))
         assert few == [2]  # 1003 has few still, 1004 likes nine only
         assert await snapshots.members_with_few(connection, ["spotify"], 10, later) == []
+
+
+async def test_tracks_that_nobody_has_are_told_apart(database, tmp_path):
+    keys = await stock(database, per_genre=8)
+    await give(database, "1001", keys["doom"][:2])
+    nameless, local, foreign, *fresh = keys["disco"]
+    await make_local(database, local, "a tape of mine")
+    async with database.write() as connection:
+        await connection.execute(update(track).where(track.c.id == int(nameless)).values(title=""))
+        await connection.execute(update(track).where(track.c.id == int(foreign)).values(source="dataset"))
+    files = tmp_path / "interactions.csv", tmp_path / "tracks.csv"
+    await write_snapshot(database, [Source.SPOTIFY], *files)
+    told = {row["track_id"] for row in csv.DictReader(files[1].read_text("utf-8").splitlines())}
+    assert told == {*keys["doom"], *fresh}
+    async with database.read() as connection:
+        assert await snapshots.unheard(connection, keys["doom"]) == set(keys["doom"][2:])
+        assert await snapshots.unheard(connection, []) == set()
