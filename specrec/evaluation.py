@@ -19,6 +19,7 @@ from specrec.taste import TasteProfile
 TOP = 10
 MAX_MEMBERS = 2_000  # measured, evenly spread over all: enough for a standard error of .006
 MAX_LISTS = 500  # compared pair by pair
+_NOTHING = np.zeros(0, dtype=np.int64)
 MEASURES = {"recall_at_10": recall_at_k, "ndcg_at_10": ndcg_at_k}
 
 
@@ -43,9 +44,10 @@ def evaluate(
 
     Returns what goes into a report, ready for JSON: None where there is nothing to measure (no hidden interaction,
     fewer than two lists, no feature known), never NaN. `difference` is NDCG@10 of the model less popularity's, paired
-    over the members, with its standard error. What tells of a collapse: `distinct_top_tens` of so many `lists`;
-    `coverage`, distinct tracks in them / tracks that can be listed; `inter_member_distance`, 1 − the mean Jaccard of
-    two members' lists; and `spread`, the standard deviation of one member's matches (0-1) over all tracks, on average.
+    over the members, with its standard error. What tells of a collapse: `distinct_top_tens` of so many `lists`, before
+    what each member knows is left out, which alone would make the same order look like different lists; `coverage`,
+    distinct tracks in the lists / tracks that can be listed; `inter_member_distance`, 1 − the mean Jaccard of two
+    members' lists; and `spread`, the standard deviation of one member's matches (0-1) over all tracks, on average.
 
     `beside_live` is the same comparison with the live version, None without one. Each of the two is asked as members
     would ask it: with today's histories, less the hidden pairs, and over its own catalogue. A hidden track that the
@@ -61,6 +63,7 @@ def evaluate(
     live_hits: list[NDArray[np.bool_]] = []
     compared: list[int] = []  # positions in `relevant`
     lists: list[list[int]] = []
+    whole: list[list[int]] = []  # top tens over all tracks
     spreads: list[float] = []
     actual: list[float] = []
     predicted: list[float] = []
@@ -78,6 +81,7 @@ def evaluate(
         tracks = len(scores.ranking)
         best = _best(ranker, scores.ranking, rows)
         lists.append(best)
+        whole.append(best_unseen(scores.ranking, _NOTHING))
         spreads.append(float(np.std(scores.match, dtype=np.float64)))
         if not len(hidden):
             continue
@@ -110,7 +114,7 @@ def evaluate(
         "mean_jaccard": shared,
         "inter_member_distance": None if shared is None else 1 - shared,
         "lists": len(lists),
-        "distinct_top_tens": len({tuple(best) for best in lists}),
+        "distinct_top_tens": len({tuple(best) for best in whole}),
         "coverage": coverage(_padded(lists), tracks) if tracks else None,
         "spread": float(np.mean(spreads)) if spreads and finite else None,
         "compatibility_r2": r2_score(actual, predicted) if finite else None,

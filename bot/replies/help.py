@@ -48,7 +48,8 @@ def help_page(has_spotify: bool, has_lastfm: bool) -> discord.Embed:
     embed.add_field(
         name="For admins",
         value="`/model retrain` trains the shared model, `/model status` shows what is live and how good it is, "
-        "`/model cancel` stops a training run.",
+        "`/model cancel` stops a training run. `/model promote` makes a refused or earlier version live, "
+        "`/model rollback` goes back to the one before.",
         inline=False,
     )
     return embed

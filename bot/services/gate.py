@@ -82,7 +82,7 @@ def _collapse(report: Mapping[str, Any], thresholds: Thresholds) -> str | None:
         return None
     lists, distinct, distance = report["lists"], report["distinct_top_tens"], report["inter_member_distance"]
     if distinct_share(report) < thresholds.distinct:
-        return f"{lists} members would get only {distinct} different lists"
+        return f"{lists} members would get only {distinct} different lists, were it not for what each of them knows"
     if distance < thresholds.distance:
         return f"two members' lists are the same for {1 - distance:.0%} of their tracks, on average"
     if coverage_reached(report) < thresholds.coverage:

@@ -3,10 +3,20 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
 from bot.services.gate import FEWEST_MEASURED, Thresholds, coverage_reached, judge
+from specrec.evaluation import HeldOut, evaluate
+from specrec.features import Scaling
+from specrec.interactions import Histories, set_aside
+from specrec.paper.network import BEST, WORST, fit
+from specrec.paper.ranker import OriginalRanker
+from specrec.paper.steps import get_train_test_data
+from specrec.tables import read_interactions
 from tests.bot.models import REPORT
+from tests.specrec.test_paper import write_original
 
 LIVE = {"version": "20260704T120000Z-0a1b2c3d"}
 
@@ -107,3 +117,32 @@ def test_each_threshold_counts(name, strict):
 def test_coverage_is_of_what_so_many_lists_can_hold():
     assert coverage_reached({"lists": 5, "tracks": 80, "coverage": 0.4}) == pytest.approx(32 / 50)
     assert coverage_reached({"lists": 2000, "tracks": 80, "coverage": 0.4}) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("setting", [replace(BEST, epochs=4, batch_size=200), replace(WORST, epochs=4)])
+def test_the_original_s_network_is_refused(tmp_path, setting):
+    """It is asked like any version; that it has collapsed is said, whatever its lists happen to hit."""
+    file = write_original(tmp_path / "original.csv", users=12, tracks=200, each=60)
+    _, training, testing = get_train_test_data(file, np.random.default_rng(0))
+    torch.manual_seed(0)
+    network, _ = fit(training, testing, setting, lambda number, epoch: None)
+    table = read_interactions(file)
+    catalogue, interactions = table.tracks, table.interactions
+    histories = Histories.of(interactions, np.array([catalogue.ids.row(id_) for id_ in interactions.tracks]))
+    hidden = set_aside(histories, interactions.users.ids, catalogue.ids.ids)
+    held_out = HeldOut(
+        histories.keep(~hidden),
+        histories.keep(hidden),
+        interactions.users.ids,
+        *Scaling.fit(catalogue.features).apply(catalogue.features),
+    )
+    report = evaluate(OriginalRanker(network, catalogue), held_out) | {"tracks": len(catalogue), "live": None}
+    assert report["members_measured"] == 12
+    verdict = judge(report)
+    assert not verdict.accepted
+    assert "It has collapsed: " in verdict.reason
+    # Its lists look different only because everybody knows other tracks, and its predictions are two at most:
+    assert report["distinct_top_tens"] <= 2
+    assert report["coverage"] < 0.2
+    blind = replace(Thresholds(), spread=0.0)
+    assert f"12 members would get only {report['distinct_top_tens']} different lists" in judge(report, blind).reason

@@ -14,6 +14,7 @@ from bot.services import training as training_module
 from bot.services.model import Asker
 from bot.sources import Source
 from bot.storage.database import Database
+from bot.storage.members import member_of
 from bot.storage.schema import interaction, model_version, training_run
 from specrec.history import HistoryItem
 from specrec.interactions import SET_ASIDE_MINIMUM, Kind
@@ -261,7 +262,7 @@ async def test_what_is_promoted_is_what_was_measured(database, live, tmp_path, o
     """A worker that hands over other files than it measured: nothing of them is kept."""
     command = publisher(tmp_path, version, REPORT)
     script = tmp_path / "publisher.py"
-    script.write_text(script.read_text().replace("report=json", "report={'ndcg_at_10': 1} | json"))
+    script.write_text(script.read_text().replace("report=json", "report={'finite': True} or json"))
     models, store = await opened(database, tmp_path, command)
     run = await _retrain(models)
     assert run.status == "failed"
@@ -315,19 +316,19 @@ async def test_the_run_is_told_what_is_live_and_whom_it_has_learned_whole(databa
     models, _ = await opened(database, tmp_path, publisher(tmp_path, version, REPORT), clock=clock)
     name = (await _retrain(models)).version
     await give(database, "100", members["disco"][30:])  # had many already
-    await give(database, "900", members["doom"][:SET_ASIDE_MINIMUM])  # a newcomer: nothing of theirs was seen …
-    async with database.write() as connection:  # … but these two tracks
-        await connection.execute(
-            update(interaction)
-            .where(interaction.c.member_id == 9, interaction.c.track_id.in_([int(key) for key in members["doom"][:2]]))
-            .values(first_seen=clock() - timedelta(days=1))
-        )
-        await connection.execute(
-            update(interaction).where(interaction.c.member_id < 9).values(first_seen=clock() - timedelta(days=1))
-        )
+    await give(database, "900", members["doom"][:SET_ASIDE_MINIMUM])  # a newcomer, of whom the training saw …
+    async with database.read() as connection:
+        newcomer = await member_of(connection, "900")
+    theirs = interaction.c.member_id == newcomer
+    early = interaction.c.track_id.in_([int(key) for key in members["doom"][:2]])  # … these two tracks, and both wholly
+    async with database.write() as connection:
+        await connection.execute(update(interaction).where(theirs, ~early).values(first_seen=clock() + timedelta(1)))
     command = worker(tmp_path, "asker", "say(error=json.dumps([job['live'], job['leave_out']]))\n")
     models, _ = await opened(database, tmp_path, command)
-    assert json.loads((await _retrain(models)).reason) == [str(tmp_path / "models" / name), ["9"]]
+    assert json.loads((await _retrain(models)).reason) == [
+        str(tmp_path / "models" / name),
+        [str(newcomer)],
+    ]
 
 
 async def test_a_run_that_takes_too_long(database, live, tmp_path, opened):

@@ -6,8 +6,8 @@ Why: an admin may put another version in the live one's place or take it back, a
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
