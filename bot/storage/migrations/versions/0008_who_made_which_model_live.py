@@ -6,8 +6,8 @@ Why: an admin may put another version in the live one's place or take it back, a
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
