@@ -19,5 +19,5 @@ async def database(tmp_path):
 
 @pytest.fixture(scope="session")
 def version(tmp_path_factory):
-    """A model version's directory, trained by the real worker once for all tests: copy it, change nothing."""
+    """A model version's directory, trained once for all tests: copy it, change nothing."""
     return train_once(tmp_path_factory.mktemp("trained"))
