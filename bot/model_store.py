@@ -117,7 +117,7 @@ class ModelStore:
             if ended and run is not None:
                 await model_versions.add(connection, version, run_id, report, now, status=status, reason=note)
                 if accepted:
-                    await model_versions.point(connection, version, "trained", run.requested_by, now)
+                    await model_versions.point(connection, version, "trained", run.requested_by or None, now)
         if not ended:
             await asyncio.to_thread(_remove, target)
             return False

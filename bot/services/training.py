@@ -161,6 +161,10 @@ class Training:
     async def _train(self) -> TrainedVersion:
         self._live = await self._store.state()
         answering = None if self._live is None else self._live.answering
+        if answering is not None:
+            async with self._database.read() as connection:
+                if await model_versions.must_go(connection, answering):
+                    answering = None  # whatever comes need not be as good as what cannot stay
         job = TrainingJob(
             self._directory / "interactions.csv",
             self._directory / "tracks.csv",

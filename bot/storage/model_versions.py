@@ -113,6 +113,12 @@ async def trained_at(connection: AsyncConnection, version: str) -> datetime | No
     return found
 
 
+async def must_go(connection: AsyncConnection, version: str) -> bool:
+    """Whether it was trained with data that was deleted since: then it has a date by which it is gone."""
+    query = select(model_version.c.delete_by).where(model_version.c.version == version)
+    return await connection.scalar(query) is not None
+
+
 async def latest_change(connection: AsyncConnection) -> Change | None:
     row = (await connection.execute(select(*_CHANGE).order_by(model_change.c.id.desc()).limit(1))).one_or_none()
     return None if row is None else Change(**row._mapping)

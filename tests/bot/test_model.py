@@ -568,3 +568,13 @@ async def test_who_may(database, tmp_path, asker, home, guilds, allowed):
             NotAllowedError, match="HOME_GUILD_ID" if home is None and len(guilds) > 1 else "Manage Server"
         ):
             models.check(asker, guilds)
+
+
+async def test_a_version_that_has_to_go_is_no_measure_for_its_successor(database, live, tmp_path, opened):
+    """Its data was deleted: it will be gone by a date, and a successor need not be as good."""
+    command = worker(tmp_path, "asker", "say(error=json.dumps(job['live']))\n")
+    models, _ = await opened(database, tmp_path, command)
+    assert json.loads((await _retrain(models)).reason) == str(tmp_path / "models" / live)
+    async with database.write() as connection:
+        await connection.execute(update(model_version).values(delete_by=Now()()))
+    assert json.loads((await _retrain(models)).reason) is None
