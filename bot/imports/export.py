@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.imports.base import Item, Kept, Listen, Skip, Song
 from bot.imports.json_stream import elements, entries
-from bot.spotify.records import identifier, text, whole
+from bot.spotify.records import identifier, moment, text, whole
 from specrec.interactions import Kind
 
 Json = Any
@@ -134,14 +134,10 @@ def _song(row: Json, uri: str, title: str, artist: str, album: str) -> Song | No
 
 def _time(value: Json) -> datetime | None:
     """Seconds are enough. Years in which nobody can have listened are mistakes."""
-    if not isinstance(value, str):
+    parsed = moment(value)
+    if parsed is None or not _SPOTIFY_OPENED <= parsed < _FAR_FUTURE:
         return None
-    try:
-        parsed = datetime.fromisoformat(value)
-        parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return parsed.replace(microsecond=0) if _SPOTIFY_OPENED <= parsed < _FAR_FUTURE else None
+    return parsed.replace(microsecond=0)
 
 
 def _milliseconds(value: Json) -> int | None:
