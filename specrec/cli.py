@@ -1,4 +1,7 @@
-"""specrec train | recommend | paper: the library without the bot. Every refusal is one sentence, and exit code 2."""
+"""specrec train | recommend | evaluate | paper: the library without the bot.
+
+Every refusal is one sentence, and exit code 2.
+"""
 
 import argparse
 import json
@@ -21,6 +24,7 @@ from specrec.history import HistoryItem
 from specrec.paper import command as paper
 from specrec.progress import Progress
 from specrec.serving import Recommendation, ServedModel
+from specrec.study import command as study
 from specrec.tables import InteractionTable, read_interactions, read_users, write_recommendations
 
 
@@ -78,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         "--explore", type=_natural, default=0, metavar="N", help="places kept for tracks that nobody has yet"
     )
     recommending.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+
+    study.add_parser(commands, _positive).set_defaults(command=_evaluate)
 
     replaying = paper.add_parser(commands)
     replaying.set_defaults(command=_paper)
@@ -147,6 +153,13 @@ def _recommend(options: argparse.Namespace) -> None:
 def _paper(options: argparse.Namespace) -> None:
     with _progress() as show:
         lines = paper.run(options, show)
+    for line in lines:
+        print(line)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    with _progress() as show:
+        lines = study.run(options, show)
     for line in lines:
         print(line)
 

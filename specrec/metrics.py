@@ -109,6 +109,16 @@ def standard_error(values: Numbers) -> float | None:
     return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
 
 
+def clustered_error(values: Numbers, members: Sequence[str]) -> float | None:
+    """Of a mean of values of which one member may have several, as over several seeds: members are independent, the
+    values of one member are not. With one value each it is `standard_error`; None for fewer than two members.
+    """
+    _, owners = np.unique(np.asarray(members), return_inverse=True)
+    sums = np.bincount(owners, values - values.mean())
+    count = len(sums)
+    return float(np.sqrt(count / (count - 1) * np.square(sums).sum()) / len(values)) if count > 1 else None
+
+
 def jackknife_error(without_each: Numbers) -> float | None:
     """The standard error of a figure from what it is without member 0, without member 1, … (Tukey 1958).
 

@@ -93,9 +93,14 @@ def by_time(sample: Sample, seed: int) -> Split:
 
 
 def unseen_tracks(sample: Sample, seed: int) -> Split:
+    """Raises SpecrecError where no liked track has known features: nothing could be said of it unseen."""
     _, tracks, likes = _pairs(sample)
     heard = np.bincount(tracks[likes], minlength=len(sample.catalogue)) > 0
     known = np.flatnonzero(heard & sample.standardised[1].any(axis=1))
+    if not len(known):
+        raise SpecrecError(
+            "the protocol unseen-tracks needs tracks with known features: choose split, or add a file of tracks"
+        )
     unseen = np.zeros(len(sample.catalogue), dtype=np.bool_)
     unseen[np.random.default_rng(seed).permutation(known)[: max(1, round(UNSEEN_SHARE * len(known)))]] = True
     cut = _cut(sample, "unseen-tracks", seed, unseen[tracks] & likes, gone=unseen[sample.track_rows])
