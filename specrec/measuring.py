@@ -1,5 +1,6 @@
 """One fitted model on one split: every member's measures, by full ranking."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from specrec.taste import TasteProfile
 TOP, LONG = 10, 20
 MAX_MEMBERS = 10_000  # measured, evenly spread over all
 CHUNK = 4_000_000  # scores at a time: 32 MB of sorting keys
+ScoreAll = Callable[[csr_array], Mapping[str, Predictions]]
 NEVER = np.iinfo(np.int64).min  # the key of what is not ranked
 
 
@@ -47,40 +49,67 @@ def measure(scorer: Scorer, split: Split, seed: int = 0) -> Measures:
 
     Of more than 10,000 members as many are measured, evenly spread. Raises TrainingError where a score is no number.
     """
-    rng = np.random.default_rng(seed)
+    return measure_all(lambda histories: {"": scorer.score(histories)}, split, seed)[""]
+
+
+def measure_all(score: ScoreAll, split: Split, seed: int = 0) -> dict[str, Measures]:
+    """As `measure`, for several models that say what they say in one go; each by its name."""
     chosen = _spread(len(split.members), MAX_MEMBERS)
     given, hidden = split.given[chosen], split.hidden[chosen]
-    relevant = np.diff(hidden.indptr)
-    owners = np.repeat(np.arange(len(chosen)), relevant)
-    actual = _compatibilities(split.sample, given, hidden, owners)
-    lists, hits, first, predicted = [], [], [], []
+    found: dict[str, _Found] = {}
     size = max(1, CHUNK // given.shape[1])
     for start in range(0, len(chosen), size):
         part = slice(start, start + size)
-        said = scorer.score(given[part])
-        keys = _keys(said, given[part], split.candidates, rng)
         wanted = hidden[part].toarray() > 0  # (members, T)
-        best = _best(keys, LONG)
-        lists.append(best)
-        hits.append(np.take_along_axis(wanted, best, axis=1) & (best >= 0))
-        top_hit = np.where(wanted, keys, NEVER).max(axis=1)
-        first.append((keys > top_hit[:, None]).sum(axis=1) + 1)
-        if said.compatibility is not None:
-            predicted.append(said.compatibility[wanted])  # row by row, columns ascending: as `hidden` stores them
-    everything, found = np.concatenate(lists), np.concatenate(hits)
+        for name, said in score(given[part]).items():
+            if name not in found:
+                found[name] = _Found(np.random.default_rng(seed), [], [], [], [])
+            found[name].add(said, given[part], wanted, split.candidates)
+    relevant = np.diff(hidden.indptr)
+    owners = np.repeat(np.arange(len(chosen)), relevant)
+    actual = _compatibilities(split.sample, given, hidden, owners)
     comparable = actual > 0  # 0: no feature known to both sides
-    return Measures(
-        tuple(split.members[row] for row in chosen),
-        recall_at_k(found, relevant, TOP),
-        recall_at_k(found, relevant, LONG),
-        ndcg_at_k(found, relevant, TOP),
-        1 / np.concatenate(first),
-        everything[:, :TOP],
-        given.shape[1] if split.candidates is None else int(split.candidates.sum()),
-        owners[comparable],
-        actual[comparable],
-        np.concatenate(predicted)[comparable].astype(np.float64) if predicted else None,
-    )
+    members = tuple(split.members[row] for row in chosen)
+    tracks = given.shape[1] if split.candidates is None else int(split.candidates.sum())
+    return {
+        name: Measures(
+            members,
+            recall_at_k(hits, relevant, TOP),
+            recall_at_k(hits, relevant, LONG),
+            ndcg_at_k(hits, relevant, TOP),
+            1 / np.concatenate(one.first),
+            np.concatenate(one.lists)[:, :TOP],
+            tracks,
+            owners[comparable],
+            actual[comparable],
+            np.concatenate(one.predicted)[comparable].astype(np.float64) if one.predicted else None,
+        )
+        for name, one in found.items()
+        for hits in [np.concatenate(one.hits)]
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Of one model, block by block of members."""
+
+    rng: np.random.Generator
+    lists: list[NDArray[np.int64]]
+    hits: list[NDArray[np.bool_]]
+    first: list[NDArray[np.int64]]
+    predicted: list[NDArray[np.float32]]
+
+    def add(
+        self, said: Predictions, given: csr_array, wanted: NDArray[np.bool_], candidates: NDArray[np.bool_] | None
+    ) -> None:
+        keys = _keys(said, given, candidates, self.rng)
+        best = _best(keys, LONG)
+        self.lists.append(best)
+        self.hits.append(np.take_along_axis(wanted, best, axis=1) & (best >= 0))
+        top_hit = np.where(wanted, keys, NEVER).max(axis=1)
+        self.first.append((keys > top_hit[:, None]).sum(axis=1) + 1)
+        if said.compatibility is not None:
+            self.predicted.append(said.compatibility[wanted])  # row by row, columns ascending: as `hidden` stores them
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:

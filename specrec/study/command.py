@@ -44,6 +44,7 @@ def run(options: argparse.Namespace, show: Callable[[Progress], None]) -> list[s
     from specrec.study.comparison import compare
     from specrec.study.record import record
     from specrec.study.table import markdown
+    from specrec.study.tuning import require_measurable
 
     if options.json is not None and not options.json.absolute().parent.is_dir():
         raise SpecrecError(f"the folder of {options.json} does not exist: make it first, or name another file")
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace, show: Callable[[Progress], None]) -> list[s
     tracks = read_tracks(options.tracks) if options.tracks is not None else table.tracks
     sample = Sample.over(table.interactions, tracks)
     protocol = protocols.PROTOCOLS[options.protocol]
-    protocol(sample, 0)  # whoever cannot be cut like that hears of it before anything is fitted
+    require_measurable(protocol(sample, 0))  # whoever cannot be cut like that hears of it before anything is fitted
     found = record(
         compare(
             NCFContender(device=options.device),

@@ -51,10 +51,11 @@ def record(comparison: Comparison, sample: Sample, protocol: str, on: date) -> R
     }
     for name, entry in entries.items():
         found["models"][name]["difference_to_best_peer"] = (
-            None if best is None or name == best else _differences(_measures(entry), _measures(entries[best]))
+            None if best is None or name == best else differences(_measures(entry), _measures(entries[best]))
         )
+    found["differences"] = {name: differences(_measures(entries[model]), _measures(entries[name])) for name in peers}
     if best is not None:
-        found["against_best_peer"] = _against(found["models"], model, best)
+        found["against_best_peer"] = against(found, best)
     return found
 
 
@@ -146,7 +147,7 @@ def _r2(measures: Measures) -> tuple[float | None, float | None]:
     return r2_score(measures.actual, measures.predicted), r2_error(measures.actual, measures.predicted, measures.pairs)
 
 
-def _differences(ours: Sequence[Measures], theirs: Sequence[Measures]) -> Record:
+def differences(ours: Sequence[Measures], theirs: Sequence[Measures]) -> Record:
     """Paired: the same members with the same hidden tracks."""
     return {
         name: _over_members(
@@ -156,16 +157,12 @@ def _differences(ours: Sequence[Measures], theirs: Sequence[Measures]) -> Record
     }
 
 
-def _against(models: Record, model: str, peer: str) -> Record:
-    """NDCG@10 of the model and of a peer: their ratio, and whether the paired difference is at least −1 error."""
-    own, other = (models[name]["ndcg_at_10"]["mean"] for name in (model, peer))
-    difference = models[model]["difference_to_best_peer"]["ndcg_at_10"]
-    return {
-        "peer": peer,
-        **difference,
-        "ratio": own / other if other else None,
-        "holds": holds(difference),
-    }
+def against(found: Record, peer: str) -> Record:
+    """NDCG@10 of the model and of a peer: their paired difference, its ratio, and whether it is at least −1 error."""
+    model = next(iter(found["models"]))
+    own, other = (found["models"][name]["ndcg_at_10"]["mean"] for name in (model, peer))
+    difference = found["differences"][peer]["ndcg_at_10"]
+    return {"peer": peer, **difference, "ratio": own / other if other else None, "holds": holds(difference)}
 
 
 def holds(difference: Record) -> bool | None:
@@ -181,7 +178,7 @@ def _ablation(entry: Entry) -> Record:
     return {
         name: {
             "ndcg_at_10": _over_members([one.ndcg_at_10 for one in parts], parts),
-            "difference_to_fusion": _differences(parts, whole)["ndcg_at_10"],
+            "difference_to_fusion": differences(parts, whole)["ndcg_at_10"],
         }
         for name in (trials[0].ablation if trials else ())
         for parts in [[trial.ablation[name] for trial in trials]]

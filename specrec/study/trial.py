@@ -1,24 +1,25 @@
 """One model fitted and measured on one cut after the other: what it costs and how good it is."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from specrec.baselines.base import Contender, Scorer
-from specrec.errors import TrainingError
-from specrec.measuring import Measures, measure
+from scipy.sparse import csr_array
+
+from specrec.baselines.base import Contender, Predictions
+from specrec.measuring import Measures, measure, measure_all
 from specrec.progress import Progress
 from specrec.study.process import Say, forget_peak, peak_memory_mb
-from specrec.study.tuning import Cut, measurable, seeded
+from specrec.study.tuning import Cut, require_measurable, seeded
 
 
 @runtime_checkable
 class Fused(Protocol):
     """A scorer that is made of parts, each of which can be tried without the others."""
 
-    def ablations(self) -> dict[str, Scorer]:
-        """By name: "X alone", "without X"."""
+    def score_parts(self, histories: csr_array) -> Mapping[str, Predictions]:
+        """By name: "X alone", "without X"; as `Scorer.score`."""
         ...
 
 
@@ -42,11 +43,7 @@ def try_out(contender: Contender, cuts: Sequence[Cut], ablate: int, say: Say) ->
     trials = []
     for number, cut in enumerate(cuts):
         split = cut()
-        if not measurable(split):
-            raise TrainingError(
-                f"there is nothing to measure by the protocol {split.protocol}: it needs members who like at least "
-                "two tracks each, and others to learn from"
-            )
+        require_measurable(split)
 
         def told(progress: Progress, number: int = number) -> None:
             say(Progress(f"fitting {contender.name}", (number + 0.9 * progress.fraction) / len(cuts)))
@@ -57,14 +54,16 @@ def try_out(contender: Contender, cuts: Sequence[Cut], ablate: int, say: Say) ->
         scorer = seeded(contender, split.seed, told).fit(split.sample)
         seconds, peak = time.perf_counter() - started, peak_memory_mb()
         say(Progress(f"measuring {contender.name}", (number + 0.9) / len(cuts)))
-        parts = scorer.ablations() if isinstance(scorer, Fused) and number < ablate else {}
+        parts = (
+            measure_all(scorer.score_parts, split, split.seed) if isinstance(scorer, Fused) and number < ablate else {}
+        )
         trials.append(
             Trial(
                 split.seed,
                 measure(scorer, split, split.seed),
                 seconds,
                 peak,
-                {name: measure(part, split, split.seed) for name, part in parts.items()},
+                parts,
             )
         )
     return trials

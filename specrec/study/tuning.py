@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from specrec.baselines.base import Contender
-from specrec.errors import SpecrecError
+from specrec.errors import SpecrecError, TrainingError
 from specrec.measuring import measure
 from specrec.progress import Progress
 from specrec.protocols import Split, validation
@@ -57,6 +57,15 @@ def _validation(of: Split) -> Split | None:
 
 def measurable(split: Split) -> bool:
     return bool(split.members) and bool((split.sample.histories.data > 0).any())
+
+
+def require_measurable(split: Split) -> None:
+    """Raises TrainingError where there is nothing to learn from, or nobody to measure."""
+    if not measurable(split):
+        raise TrainingError(
+            f"there is nothing to measure by the protocol {split.protocol}: it needs members who like at least two "
+            "tracks each, and others to learn from"
+        )
 
 
 def seeded(contender: Contender, seed: int, on_progress: Say | None = None) -> Contender:

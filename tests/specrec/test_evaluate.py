@@ -1,6 +1,8 @@
 """specrec evaluate as it is typed: tables, JSON, picture, and in which words everything else is refused."""
 
+import io
 import json
+from contextlib import redirect_stdout
 
 import pytest
 
@@ -41,12 +43,11 @@ def measured(board, tmp_path_factory):
     """Everything at once, as a process of its own would be asked."""
     pytest.importorskip("implicit")
     folder = tmp_path_factory.mktemp("measured")
-    lines: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("builtins.print", lambda *words, **_: lines.append(" ".join(map(str, words))))
+    out = io.StringIO()
+    with redirect_stdout(out):
         code = run("--interactions", str(board), "--seeds", "1", "--json", str(folder / "e.json"), "--device", "cpu")
-    assert code == 0, lines
-    return folder, json.loads((folder / "e.json").read_text()), lines
+    assert code == 0
+    return folder, json.loads((folder / "e.json").read_text()), out.getvalue()
 
 
 @slow
@@ -103,15 +104,14 @@ def test_the_parts_of_the_network(measured):
 
 @slow
 def test_the_table_and_the_picture(measured):
-    folder, found, lines = measured
-    text = "\n".join(lines)
+    folder, found, text = measured
     assert text.startswith("| model | NDCG@10 | recall@10 |")
     assert text.count("\n| ") >= 8
     assert f"{found['models']['ease']['ndcg_at_10']['mean']:.3f}" in text
     assert "The best single peer is" in text
     assert "The deep branch adds" in text
     assert (folder / "evaluate-split.png").read_bytes().startswith(b"\x89PNG")
-    assert text.endswith(f"wrote {folder / 'evaluate-split.png'}")
+    assert text.endswith(f"wrote {folder / 'evaluate-split.png'}\n")
 
 
 @slow

@@ -135,7 +135,7 @@ def test_cold_members_are_wholly_unseen_and_inside_they_bring_what_they_are_give
 def test_by_time_nothing_later_is_learned_from(sample):
     cut = by_time(sample, 0)
     learned = cut.sample.interactions.timestamps
-    first = {}
+    first: dict[tuple[str, str], float] = {}
     whole = sample.interactions
     for user, track, at in zip(whole.user_rows, whole.track_rows, whole.timestamps, strict=True):
         pair = (whole.users.ids[user], whole.tracks.ids[track])
