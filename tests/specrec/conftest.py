@@ -4,12 +4,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from specrec.catalogue import Catalogue, Track
 from specrec.fitting import Schedule
 from specrec.history import HistoryItem
 from specrec.interactions import Interaction, Interactions, Kind
 from specrec.training import TrainingOptions, TrainingResult, train
+
+# How quickly a busy machine draws examples says nothing about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 GENRES = 4
 TRACKS_PER_GENRE = 40

@@ -114,18 +114,6 @@ def test_the_table_and_the_picture(measured):
     assert text.endswith(f"wrote {folder / 'evaluate-split.png'}\n")
 
 
-@slow
-def test_the_network_alone(board, tmp_path, capsys):
-    code = run("--interactions", str(board), "--baselines", "none", "--protocol", "leave-one-out",
-               "--pictures", str(tmp_path / "new"), "--device", "cpu")  # fmt: skip
-    out = capsys.readouterr().out
-    assert code == 0
-    assert "specrec's NCF" in out
-    assert "EASE" not in out
-    assert "best single peer" not in out
-    assert (tmp_path / "new" / "evaluate-leave-one-out.png").exists()
-
-
 def test_the_command_knows_every_protocol():
     assert set(command.PROTOCOLS) == set(PROTOCOLS)
 

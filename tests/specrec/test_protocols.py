@@ -65,7 +65,7 @@ def named(matrix, cut):
     }
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(samples(), st.sampled_from(sorted(PROTOCOLS)), st.integers(0, 5))
 def test_nothing_that_is_to_be_found_is_given_or_learned_from(sample, protocol, seed):
     cut = PROTOCOLS[protocol](sample, seed)
@@ -84,7 +84,7 @@ def test_nothing_that_is_to_be_found_is_given_or_learned_from(sample, protocol, 
     assert cut.sample.catalogue is sample.catalogue  # the same rows everywhere
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(samples(), st.sampled_from(sorted(PROTOCOLS)), st.integers(0, 5))
 def test_the_same_seed_cuts_alike_and_the_weights_stay_as_they_are(sample, protocol, seed):
     one, other = (PROTOCOLS[protocol](sample, seed) for _ in range(2))
@@ -98,7 +98,7 @@ def test_the_same_seed_cuts_alike_and_the_weights_stay_as_they_are(sample, proto
         assert np.array_equal(dense[dense != 0], whole[rows][dense != 0])
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(samples(), st.integers(0, 5))
 def test_split_hides_a_fifth_and_leave_one_out_one(sample, seed):
     likes = likes_of(sample)
@@ -112,7 +112,7 @@ def test_split_hides_a_fifth_and_leave_one_out_one(sample, seed):
         assert set(cut.members) == {owner for owner in owners if owners.count(owner) > 1}
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(samples(), st.integers(0, 5))
 def test_cold_members_are_wholly_unseen_and_inside_they_bring_what_they_are_given_outside(sample, seed):
     inside, outside = fold_in(sample, seed)
@@ -130,7 +130,7 @@ def test_cold_members_are_wholly_unseen_and_inside_they_bring_what_they_are_give
     assert (again.hidden != outside.hidden).nnz == 0
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(samples())
 def test_by_time_nothing_later_is_learned_from(sample):
     cut = by_time(sample, 0)
@@ -145,7 +145,7 @@ def test_by_time_nothing_later_is_learned_from(sample):
         assert min(first[pair] for pair in hidden) > learned.max(initial=-np.inf)
 
 
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(samples(), st.integers(0, 5))
 def test_unseen_tracks_are_nobodys_and_ranked_among_themselves(sample, seed):
     cut = unseen_tracks(sample, seed)
@@ -157,7 +157,7 @@ def test_unseen_tracks_are_nobodys_and_ranked_among_themselves(sample, seed):
     assert all(np.isfinite(sample.catalogue.features[sample.catalogue.ids.row(id_)]).any() for id_ in unseen)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(samples(), st.sampled_from(sorted(PROTOCOLS)))
 def test_a_validation_set_never_sees_what_the_test_is_to_find(sample, protocol):
     cut = PROTOCOLS[protocol](sample, 3)
