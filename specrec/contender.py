@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from scipy.sparse import csr_array
-from torch import Tensor
 
 from specrec.baselines.base import Predictions, Sample
 from specrec.dataset import Dataset
+from specrec.features import Floats
 from specrec.fitting import Schedule
 from specrec.fusion import BRANCHES
 from specrec.interactions import Histories
@@ -49,35 +49,49 @@ class NCFScorer:
     def score(self, histories: csr_array) -> Predictions:
         ranking = np.zeros(histories.shape, dtype=np.float32)
         compatibility = np.zeros_like(ranking)
-        for rows, batch, scaled in self._batches(histories):
-            ranking[rows] = torch.einsum("bkt,k->bt", scaled, self.network.gates).cpu().numpy()
-            with torch.no_grad():
-                compatibility[rows] = self.network.compatibilities(batch).cpu().numpy()
+        for rows, batch in self._batches(histories):
+            ranking[rows], compatibility[rows] = self._score(batch)
         return Predictions(ranking, compatibility)
 
     def score_parts(self, histories: csr_array) -> dict[str, Predictions]:
         """Each branch alone, and the fusion without each source of branches; gates stay as they were found."""
-        gates = self.network.gates
-        parts = {f"{branch.name} alone": torch.eye(len(BRANCHES)).to(gates)[row] for row, branch in enumerate(BRANCHES)}
-        for source in dict.fromkeys(branch.source for branch in BRANCHES):
-            kept = torch.tensor([branch.source != source for branch in BRANCHES])
-            parts[f"without {source}"] = gates * kept.to(gates)
-        weights = torch.stack(list(parts.values()))  # (parts, branches)
-        rankings = np.zeros((len(parts), *histories.shape), dtype=np.float32)
-        for rows, _, scaled in self._batches(histories):
-            rankings[:, rows] = torch.einsum("bkt,pk->pbt", scaled, weights).cpu().numpy()
-        return {name: Predictions(ranking) for name, ranking in zip(parts, rankings, strict=True)}
+        names = [f"{branch.name} alone" for branch in BRANCHES]
+        sources = list(dict.fromkeys(branch.source for branch in BRANCHES))
+        gates = self.network.gates.cpu().numpy()
+        kept = np.array([[branch.source != source for branch in BRANCHES] for source in sources])
+        alone = np.zeros((len(BRANCHES), *histories.shape), dtype=np.float32)
+        for rows, batch in self._batches(histories):
+            alone[:, rows] = self._score_alone(batch)
+        without = np.tensordot((kept * gates).astype(np.float32), alone, axes=1)  # (sources, members, T)
+        names += [f"without {source}" for source in sources]
+        return {name: Predictions(ranking) for name, ranking in zip(names, [*alone, *without], strict=True)}
 
-    @torch.no_grad()
-    def _batches(self, histories: csr_array) -> Iterator[tuple[slice, Batch, Tensor]]:
-        """Rows of `histories`, the same as a batch, and their (rows, branches, T) scaled scores."""
+    def _batches(self, histories: csr_array) -> Iterator[tuple[slice, Batch]]:
+        """Rows of `histories`, and the same as a batch."""
         network = self.network
         members, tracks = histories.shape
         whole = Histories(histories.indptr.astype(np.int64), histories.indices.astype(np.int64), histories.data)
-        values, known = network.values.cpu().numpy(), network.known.cpu().numpy()
-        data = Dataset(whole, values, known, network.values.device)
+        data = Dataset(whole, network.values.cpu().numpy(), network.known.cpu().numpy(), network.values.device)
         size = max(1, SCORES // tracks)
         for first in range(0, members, size):
             rows = slice(first, min(first + size, members))
-            batch = data.batch(np.arange(rows.start, rows.stop))
-            yield rows, batch, network.scaled(batch, network.branches(batch))
+            yield rows, data.batch(np.arange(rows.start, rows.stop))
+
+    @torch.no_grad()
+    def _score(self, batch: Batch) -> tuple[Floats, Floats]:
+        """(B, T) both: ranking and compatibility scores."""
+        return self.network.ranking(batch).cpu().numpy(), self.network.compatibilities(batch).cpu().numpy()
+
+    @torch.no_grad()
+    def _score_alone(self, batch: Batch) -> Floats:
+        """(branches, B, T) as if each branch had the only gate, of 1."""
+        gates = self.network.gates
+        found = gates.clone()
+        try:
+            rankings = []
+            for row in range(len(BRANCHES)):
+                gates.zero_()[row] = 1.0
+                rankings.append(self.network.ranking(batch).cpu().numpy())
+            return np.stack(rankings)
+        finally:
+            gates.copy_(found)

@@ -32,18 +32,18 @@ def draw(record: Record, heading: str, path: Path) -> None:
     for axes, (name, label) in zip(panels, QUALITY, strict=False):
         figures = [models[row][name] for row in order]
         means = [figure["mean"] or 0.0 for figure in figures]
-        _bars(axes, means, [figure["standard_error"] or 0.0 for figure in figures], colours, label)
+        bars(axes, means, [figure["standard_error"] or 0.0 for figure in figures], colours, label)
     _seconds(panels[-2], [models[row]["fit_seconds"] for row in order], colours, "fit, seconds")
     memory = [models[row]["peak_memory_mb"] for row in order]
-    _bars(panels[-1], memory, [0.0] * len(order), colours, "peak memory, MB", "{:,.0f}")
-    panels[0].set_yticks(range(len(order)), [_plain(title(name)) for name in order])
+    bars(panels[-1], memory, [0.0] * len(order), colours, "peak memory, MB", "{:,.0f}")
+    panels[0].set_yticks(range(len(order)), [plain(title(name)) for name in order])
     for tick, name in zip(panels[0].get_yticklabels(), order, strict=True):
         tick.set(color=BLUE if name == first else "black", fontweight="bold" if name == first else "normal")
     picture.suptitle(heading, x=0.01, ha="left", fontsize=13, fontweight="bold")
     picture.savefig(path)
 
 
-def _bars(
+def bars(
     axes: Axes, means: list[float], errors: list[float], colours: list[str], label: str, form: str = "{:.3f}"
 ) -> None:
     places = range(len(means))
@@ -84,5 +84,5 @@ def _plain_axes(axes: Axes, label: str) -> None:
     axes.spines[["top", "right", "bottom", "left"]].set_visible(False)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     return text.replace("*", "").replace("`", "")
