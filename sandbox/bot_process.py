@@ -56,7 +56,7 @@ class BotProcess:
                 start_new_session=True,
             )
 
-    async def wait_ready(self, timeout: float = 30.0) -> None:
+    async def wait_ready(self, timeout: float = 120.0) -> None:
         """Until /readyz says so.
 
         :raises BotFailed: when the process ends before, or is not ready in `timeout` seconds.
