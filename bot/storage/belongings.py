@@ -92,7 +92,7 @@ def columns(name: str) -> list[str]:
 
 async def rows_of(connection: AsyncConnection, name: str, of: Person) -> AsyncIterator[list[dict[str, Any]]]:
     """All of a person's rows of this table, some thousand at a time, with the names of `columns`."""
-    table = metadata.tables[name]
+    table, named = metadata.tables[name], columns(name)
     chosen: list[ColumnElement[Any]] = list(_columns(table))
     for other in _referred(table):
         chosen += [other.c[shown].label(f"{other.name}_{shown}") for shown in _SHOWN[other]]
@@ -107,7 +107,7 @@ async def rows_of(connection: AsyncConnection, name: str, of: Person) -> AsyncIt
             if table is listen:
                 for row in rows:
                     row["played_at"] = _EPOCH + timedelta(minutes=row["minute"], seconds=max(row["second"], 0))
-            yield [{shown: row[shown] for shown in columns(name)} for row in rows]
+            yield [{shown: row[shown] for shown in named} for row in rows]
 
 
 async def erase(connection: AsyncConnection, of: Person) -> None:
