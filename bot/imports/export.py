@@ -137,7 +137,7 @@ def _time(value: Json) -> datetime | None:
     parsed = moment(value)
     if parsed is None or not _SPOTIFY_OPENED <= parsed < _FAR_FUTURE:
         return None
-    return parsed.replace(microsecond=0)
+    return parsed.replace(microsecond=0) if parsed.microsecond else parsed
 
 
 def _milliseconds(value: Json) -> int | None:

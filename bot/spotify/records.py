@@ -280,6 +280,8 @@ def text(value: Json) -> str | None:
     """Text that every database takes: no NUL, no lone surrogates, no line breaks, cut; None where nothing is left."""
     if not isinstance(value, str):
         return None
+    if len(value) <= TEXT_LIMIT and value.isprintable() and "  " not in value and value.strip() == value:
+        return value or None  # nearly all are so, and imports have millions
     kept = value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
     return " ".join(kept.split())[:TEXT_LIMIT].strip() or None
 

@@ -11,7 +11,7 @@ from bot.storage.database import upsert
 from bot.storage.listings import Listing
 from bot.storage.schema import artist, artist_follow, interaction, track_artist
 
-CHUNK = 500  # rows a statement
+CHUNK = 2_000  # rows a statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.imports.base import Counts, Kept, Listen, Song
 from bot.spotify.records import ArtistRecord, TrackRecord
 from bot.storage.catalogue import rows
-from bot.storage.database import upsert
+from bot.storage.database import insert_all, upsert
 from bot.storage.interactions import CHUNK, Sighting, reading_mark, see
 from bot.storage.listings import listing_by_id, open_listing
 from bot.storage.names import name_key
@@ -80,8 +80,7 @@ async def store_listens(
             counts.unmatched += 1
         elif (minute, play) not in counted_before:
             _add(sightings, track_id, Sighting(1, one.at))
-    if added:
-        await connection.execute(insert(listen), added)
+    await insert_all(connection, listen, added)
     await see(connection, plays, STREAMED, sightings, now, since=None)
     return counts
 

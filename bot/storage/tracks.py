@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.spotify.records import ArtistRecord, TrackRecord
 from bot.storage.catalogue import LOCAL_FILES
-from bot.storage.database import upsert
+from bot.storage.database import insert_all, new_keys, upsert
 from bot.storage.names import name_key
 from bot.storage.schema import artist, artist_follow, interaction, listen, track, track_alias, track_artist
 
@@ -107,12 +107,15 @@ def _main_alias(record: TrackRecord, known: dict[Alias, int]) -> Alias:
 
 
 async def _known(connection: AsyncConnection, aliases: Iterable[Alias]) -> dict[Alias, int]:
-    found = await connection.execute(
-        select(track_alias.c.scheme, track_alias.c.value, track_alias.c.track_id).where(
-            tuple_(track_alias.c.scheme, track_alias.c.value).in_(list(dict.fromkeys(aliases)))
-        )
-    )
-    return {(scheme, value): key for scheme, value, key in found}
+    by_scheme: dict[str, dict[str, None]] = {}
+    for scheme, value in aliases:
+        by_scheme.setdefault(scheme, {})[value] = None
+    known: dict[Alias, int] = {}
+    for scheme, values in by_scheme.items():
+        query = select(track_alias.c.value, track_alias.c.track_id)
+        query = query.where(track_alias.c.scheme == scheme, track_alias.c.value.in_(list(values)))
+        known.update(((scheme, value), key) for value, key in await connection.execute(query))
+    return known
 
 
 async def _add(
@@ -131,16 +134,19 @@ async def _add(
     added = list(dict.fromkeys(fresh.values()))
     if not added:
         return
-    rows = [_row(record) | {"source": source, "updated_at": now} for record in added]
-    keys = list(await connection.scalars(insert(track).returning(track.c.id, sort_by_parameter_order=True), rows))
+    keys = await new_keys(connection, track, len(added))
+    rows = [
+        _row(record) | {"id": key, "source": source, "updated_at": now} for key, record in zip(keys, added, strict=True)
+    ]
+    await insert_all(connection, track, rows)
     aliases_of_added: list[dict[str, Any]] = []
     for record, key in zip(added, keys, strict=True):
         for scheme, value in _aliases(record):
             known[scheme, value] = key
             aliases_of_added.append({"scheme": scheme, "value": value, "track_id": key})
-    await connection.execute(insert(track_alias), aliases_of_added)
+    await insert_all(connection, track_alias, aliases_of_added)
     await _name(connection, zip(keys, added, strict=True))
-    await _set_artists(connection, dict(zip(keys, added, strict=True)))
+    await _add_artists(connection, await _wanted_artists(connection, dict(zip(keys, added, strict=True))))
 
 
 async def _bring_up_to_date(
@@ -183,12 +189,7 @@ async def _name(connection: AsyncConnection, named: Iterable[tuple[int, TrackRec
 
 async def _set_artists(connection: AsyncConnection, records: dict[int, TrackRecord]) -> list[int]:
     """Give tracks their artists in order; returns the keys of those that had others. No artists: the old ones stay."""
-    keys = await store_artists(connection, [one for record in records.values() for one in record.artists])
-    wanted = {
-        track_id: list(dict.fromkeys(keys[one] for one in record.artists))
-        for track_id, record in records.items()
-        if record.artists
-    }
+    wanted = await _wanted_artists(connection, records)
     current: dict[int, list[int]] = {}
     for track_id, artist_id in await connection.execute(
         select(track_artist.c.track_id, track_artist.c.artist_id)
@@ -199,15 +200,27 @@ async def _set_artists(connection: AsyncConnection, records: dict[int, TrackReco
     changed = [track_id for track_id, artists in wanted.items() if current.get(track_id) != artists]
     if changed:
         await connection.execute(delete(track_artist).where(track_artist.c.track_id.in_(changed)))
-        await connection.execute(
-            insert(track_artist),
-            [
-                {"track_id": track_id, "position": position, "artist_id": artist_id}
-                for track_id in changed
-                for position, artist_id in enumerate(wanted[track_id])
-            ],
-        )
+        await _add_artists(connection, {track_id: wanted[track_id] for track_id in changed})
     return changed
+
+
+async def _wanted_artists(connection: AsyncConnection, records: dict[int, TrackRecord]) -> dict[int, list[int]]:
+    """Track -> its artists in order, of the tracks that name any; new artists are added."""
+    keys = await store_artists(connection, [one for record in records.values() for one in record.artists])
+    return {
+        track_id: list(dict.fromkeys(keys[one] for one in record.artists))
+        for track_id, record in records.items()
+        if record.artists
+    }
+
+
+async def _add_artists(connection: AsyncConnection, artists: dict[int, list[int]]) -> None:
+    rows = [
+        {"track_id": track_id, "position": position, "artist_id": artist_id}
+        for track_id, one in artists.items()
+        for position, artist_id in enumerate(one)
+    ]
+    await insert_all(connection, track_artist, rows)
 
 
 async def _known_artists(
