@@ -1,4 +1,4 @@
-"""Command line of the bot: `specrec-bot [run|init|migrate]`."""
+"""Command line of the bot: `specrec-bot [run|init|migrate|import-dataset|import-tracks|export-dataset]`."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ import discord
 
 from bot.clock import utc_now
 from bot.env_file import write_env_file
-from bot.errors import DatabaseError, SettingsError
+from bot.errors import DatabaseError, FileRefusedError, SettingsError
 from bot.settings import Settings, load
 from bot.storage.database import Database
 from bot.storage.migrate import migrate
@@ -31,7 +31,22 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("run", help="start the bot (default)")
     commands.add_parser("init", help="write a complete, commented .env with fresh keys; never overwrites one")
     commands.add_parser("migrate", help="bring the database to this version's schema, after a backup copy, and end")
-    command = parser.parse_args(arguments).command or "run"
+    dataset = commands.add_parser(
+        "import-dataset",
+        help="read in people and what they listened to, of the original project's form or the general one",
+    )
+    dataset.add_argument("file", type=Path, metavar="FILE", help="a CSV file, packed with gzip or not")
+    dataset.add_argument("--tracks", type=Path, metavar="FILE", help="names and audio features of its tracks")
+    catalogue = commands.add_parser(
+        "import-tracks", help="read in tracks with their audio features, to recommend beyond what the members play"
+    )
+    catalogue.add_argument("file", type=Path, metavar="FILE", help="a CSV file, packed with gzip or not")
+    export = commands.add_parser(
+        "export-dataset", help="append what may train to a file of the original project's form; never overwrites"
+    )
+    export.add_argument("file", type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+    command = options.command or "run"
     try:
         if command == "init":
             path = Path(".env")
@@ -42,7 +57,13 @@ def main(arguments: list[str] | None = None) -> int:
         os.umask(0o077)  # the database and the models are nobody else's business
         _stay_small()
         _set_up_logging(settings)
-        asyncio.run(_run(settings) if command == "run" else _migrate(settings))
+        match command:
+            case "run":
+                asyncio.run(_run(settings))
+            case "migrate":
+                asyncio.run(_migrate(settings))
+            case _:
+                return _exchange(command, options, settings)
     except SettingsError as error:
         print("\n".join(error.faults), file=sys.stderr)
         return 2
@@ -74,6 +95,47 @@ async def _run(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, app.stop)
         await app.run()
+
+
+def _exchange(command: str, options: argparse.Namespace, settings: Settings) -> int:
+    """The host's own files."""
+    from bot.services import datasets  # now: pandas, which the running bot does without
+
+    async def work() -> str:
+        database = Database(settings.database_url)
+        try:
+            await migrate(database, utc_now)
+            if command == "import-tracks":
+                found = await datasets.import_tracks(database, options.file, utc_now, _tell)
+                return f"{found.tracks:,} tracks read, {found.new_tracks:,} of them new."
+            if command == "import-dataset":
+                found = await datasets.import_dataset(database, options.file, options.tracks, utc_now, _tell)
+                return (
+                    f"{found.people:,} people and {found.tracks:,} tracks read, {found.new_tracks:,} of these new; "
+                    f"{found.new:,} interactions new, {found.already_there:,} already there."
+                )
+            made = await datasets.export_dataset(database, options.file, settings.training_sources)
+            return (
+                f"{made.rows:,} rows appended to {options.file}; {made.already_there:,} were there already, "
+                f"{made.without_features:,} left out because their audio features are not known."
+            )
+        finally:
+            await database.close()
+
+    try:
+        said = asyncio.run(work())
+    except FileRefusedError as error:
+        print(error, file=sys.stderr)
+        return 2
+    _tell("")
+    print(said)
+    return 0
+
+
+def _tell(words: str) -> None:
+    """How far it is, in one line that changes, where somebody looks."""
+    if sys.stderr.isatty():
+        print(f"\r{words:<40}", end="" if words else "\r", file=sys.stderr, flush=True)
 
 
 async def _migrate(settings: Settings) -> None:

@@ -10,3 +10,7 @@ class Source(StrEnum):
     LISTENBRAINZ = "listenbrainz"  # listens and loves of a ListenBrainz user, after /connect
     LASTFM = "lastfm"  # scrobbles and loves of a Last.fm user, after /connect
     DATASET = "dataset"  # a file of interactions that the host read in with import-dataset
+
+
+CATALOGUE = "catalogue"
+"""Where tracks and their features come from that the host read in with import-tracks; nobody did anything with them."""

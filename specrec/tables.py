@@ -15,7 +15,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -83,6 +83,15 @@ def read_tracks(path: Path) -> Catalogue:
     table = _Table.read(path)
     table.require("track_id")
     return _catalogue(table)
+
+
+def read_tracks_in_parts(path: Path, rows: int = 20_000) -> Iterator[Catalogue]:
+    """As `read_tracks`, some rows at a time, for files larger than the memory; an id that stands twice may come twice.
+    Raises TableError at any part: nothing that came before it is certain until the end."""
+    for text, before in _parts(path, rows):
+        table = _Table.of(path, text, before)
+        table.require("track_id")
+        yield _catalogue(table)
 
 
 def read_original_rows(path: Path) -> OriginalRows:
@@ -163,7 +172,12 @@ class _Table:
 
     @classmethod
     def read(cls, path: Path) -> "_Table":
-        cells, lines = _parse(path, _text(path))
+        return cls.of(path, _text(path), 0)
+
+    @classmethod
+    def of(cls, path: Path, text: str, before: int) -> "_Table":
+        """`before`: lines of the file that come before the text."""
+        cells, lines = _parse(path, text, before)
         first, second = (_data_cells(cells.iloc[row]) if len(cells) > row else 0 for row in (0, 1))
         has_header = first == 0
         header = [name.lower() for name in cells.iloc[0]]
@@ -299,13 +313,53 @@ def _text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _parse(path: Path, text: str) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """All rows but blank ones as stripped text, and the line on which each begins."""
+def _parts(path: Path, rows: int) -> Iterator[tuple[str, int]]:
+    """The file in texts of about `rows` rows, cut between rows, each below the file's header; and how many lines of the
+    file come before each, the repeated header counted with it."""
+    number, header, begun, lines, is_open = 0, "", 0, [], False
+    try:
+        with _opened(path) as file:
+            for number, line in enumerate(file, 1):
+                if "\0" in line:
+                    raise TableError(f"{path}, line {number}: expected UTF-8 text, found a zero byte")
+                if not header and not line.strip(" \t\r\n"):
+                    continue
+                if not header:
+                    header, begun = line, number
+                    continue
+                lines.append(line)
+                is_open ^= line.count('"') % 2 == 1  # a cell that goes on in the next line
+                if len(lines) >= rows and not is_open:
+                    yield header + "".join(lines), begun - 1
+                    begun, lines = number, []
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path}, line {number + 1} or a little later: expected UTF-8 text") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise TableError(f"{path} is a damaged gzip file: fetch or pack it again") from error
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}") from error
+    if lines or number == 0 or begun <= 1:
+        yield header + "".join(lines), max(0, begun - 1)
+
+
+def _opened(path: Path) -> TextIO:
+    """Unpacked and decoded, with line ends of any kind."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if path.suffix == ".gz" and not packed:
+        raise TableError(f"{path} is not a gzip file, although it is named like one: pack it or rename it")
+    if packed:
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
+
+
+def _parse(path: Path, text: str, already: int = 0) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """All rows but blank ones as stripped text, and the line on which each begins. `already`: lines before the text."""
     body = text.lstrip("\n\t ")
     empty = TableError(f"{path} is empty: expected a header and at least one row")
     if not body:
         raise empty
-    before = text[: len(text) - len(body)].count("\n")
+    before = already + text[: len(text) - len(body)].count("\n")
     try:
         cells = pd.read_csv(
             StringIO(body), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, engine="c"

@@ -35,7 +35,7 @@ class ContentStore:
             async with self._database.read() as connection:
                 state = await catalogue.state(connection)
                 if recommender is None or state != self._state:
-                    rows = await catalogue.tracks(connection)
+                    rows = await catalogue.tracks(connection, catalogue.comparable())
                     recommender = await asyncio.to_thread(_recommender, rows)
             self._recommender, self._state, self._looked_at = recommender, state, now
             return recommender

@@ -54,6 +54,7 @@ class TrackRecord:
     artists: tuple[ArtistRecord, ...]
     album: str | None = None
     duration_ms: int | None = None
+    dataset: str | None = None  # what a file of the host's calls it
 
 
 @dataclass(frozen=True)

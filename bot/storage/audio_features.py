@@ -95,6 +95,17 @@ async def store_features(
     await upsert(connection, audio_features, rows, key=["track_id", "source"], update=[*NAMES, "known", "fetched_at"])
 
 
+async def put_features(
+    connection: AsyncConnection, source: str, found: Mapping[int, Mapping[str, float | None]], now: datetime
+) -> None:
+    """Of tracks that are there: track -> the nine by name."""
+    rows = [
+        {**values, "track_id": track_id, "source": source, "known": True, "fetched_at": now}
+        for track_id, values in found.items()
+    ]
+    await upsert(connection, audio_features, rows, key=["track_id", "source"], update=[*NAMES, "known", "fetched_at"])
+
+
 async def count_known(connection: AsyncConnection, member_id: int) -> int:
     """Different tracks of a member with known features."""
     query = (

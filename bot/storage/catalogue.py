@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.sources import CATALOGUE
 from bot.storage.members import PAUSED
 from bot.storage.schema import artist, audio_features, interaction, track, track_alias, track_artist
 
@@ -30,6 +31,10 @@ LOCAL_FILES = (
 )
 """Keys of the tracks that were found on members' own disks: nobody else could play them, and what they are called is
 their owner's business. They count for their owner, and go nowhere else."""
+
+
+CATALOGUE_SAMPLE = 20_000  # so many of the host's catalogue are chosen from while there is no model
+SPREAD, SPREAD_OVER = 40_503, 65_536  # mixes neighbours, for files are often in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,17 @@ async def tracks_by_id(connection: AsyncConnection, track_ids: Sequence[str]) ->
         for row in await tracks(connection, select(track.c.id).where(track.c.id.in_(ids))):
             found[row.track_id] = row
     return found
+
+
+def comparable() -> Select[int]:
+    """What a list is chosen from while there is no model: all but local files, of the host's catalogue only a sample,
+    because it may be larger than the bot's memory. Always the same one."""
+    known = select(track.c.id).where(track.c.source != CATALOGUE, track.c.id.not_in(LOCAL_FILES))
+    held = select(interaction.c.track_id).where(interaction.c.track_id.not_in(LOCAL_FILES))
+    key = audio_features.c.track_id
+    offered = select(key).where(audio_features.c.source == CATALOGUE, audio_features.c.known)
+    sample = offered.order_by(key * SPREAD % SPREAD_OVER, key).limit(CATALOGUE_SAMPLE).subquery()
+    return select(union(known, held, select(sample.c.track_id)).subquery().c.id)
 
 
 async def popular(connection: AsyncConnection, limit: int) -> list[str]:

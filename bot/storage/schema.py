@@ -164,7 +164,7 @@ track = Table(
 track_alias = Table(  # every id under which a track is known; several ids of one recording meet here
     "track_alias",
     metadata,
-    Column("scheme", Text, primary_key=True),  # spotify | isrc | local | name (bot.storage.names; the first keeps it)
+    Column("scheme", Text, primary_key=True),  # spotify | isrc | local | dataset | name (names.py; the first keeps it)
     Column("value", Text, primary_key=True),
     _of_track(),
     Index(None, "track_id"),

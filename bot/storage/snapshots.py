@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.catalogue import LOCAL_FILES, TrackRow, rows, tracks
+from bot.sources import CATALOGUE
+from bot.storage.catalogue import LOCAL_FILES, SPREAD, SPREAD_OVER, TrackRow, rows, tracks
 from bot.storage.members import PAUSED
-from bot.storage.schema import interaction, track, training_refusal
+from bot.storage.schema import audio_features, interaction, track, training_refusal
 
 TRACKS_AT_ONCE = 1000
 MOST_UNHEARD = 5000  # the newest
+MOST_OFFERED = 200_000  # of the host's catalogue
 UNHEARD = ~select(interaction.c.track_id).where(interaction.c.track_id == track.c.id).exists()
 NO_LIKES = ("disliked", "known")  # kinds that say nothing good about a track
 
@@ -93,12 +95,20 @@ async def contributions(connection: AsyncConnection, sources: Collection[str]) -
 
 
 async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> AsyncIterator[TrackRow]:
-    """The tracks that anybody has from these sources, in the order of their keys; then those that nobody has at all and
-    one of these sources describes, so that a list can hold something new to everybody."""
-    allowed = select(interaction.c.track_id).where(_may_train(sources)).distinct()
+    """The tracks that anybody has from these sources, and those of the host's catalogue that can be compared by their
+    features, in the order of their keys; then those that nobody has at all and one of these sources describes, so that
+    a list can hold something new to everybody."""
+    held = select(interaction.c.track_id).where(_may_train(sources))
+    offered = await _offered(connection)
     last = 0
     while True:
-        page = allowed.where(interaction.c.track_id > last).order_by(interaction.c.track_id).limit(TRACKS_AT_ONCE)
+        # Each half stops at its own limit: the catalogue may have a million tracks.
+        halves = [
+            select(query.where(column > last).order_by(column).distinct().limit(TRACKS_AT_ONCE).subquery().c.track_id)
+            for query, column in ((held, interaction.c.track_id), (offered, audio_features.c.track_id))
+        ]
+        both = union(*halves).subquery()
+        page = select(both.c.track_id).order_by(both.c.track_id).limit(TRACKS_AT_ONCE)
         found = await tracks(connection, page)
         for row in found:
             yield row
@@ -107,12 +117,27 @@ async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> As
         last = int(found[-1].track_id)
     nobody_has = (
         select(track.c.id)
-        .where(UNHEARD, track.c.source.in_(sources), track.c.id.not_in(LOCAL_FILES), track.c.title != "")
+        .where(
+            UNHEARD,
+            track.c.source.in_(sources),
+            track.c.id.not_in(LOCAL_FILES),
+            track.c.id.not_in(offered),
+            track.c.title != "",
+        )
         .order_by(track.c.id.desc())
         .limit(MOST_UNHEARD)
     )
     for row in await tracks(connection, select(nobody_has.subquery().c.id)):
         yield row
+
+
+async def _offered(connection: AsyncConnection) -> Select[int]:
+    """Of the host's catalogue as many as lists are still made of in a moment, always the same ones."""
+    key = audio_features.c.track_id
+    known = audio_features.c.source == CATALOGUE, audio_features.c.known
+    count = await connection.scalar(select(func.count()).select_from(audio_features).where(*known)) or 0
+    share = SPREAD_OVER * min(1.0, MOST_OFFERED / max(1, count))
+    return select(key).where(*known, key * SPREAD % SPREAD_OVER < share)
 
 
 async def unheard(connection: AsyncConnection, track_ids: Collection[str]) -> set[str]:

@@ -94,7 +94,12 @@ async def forget_unshared(connection: AsyncConnection) -> None:
 
 def _aliases(record: TrackRecord) -> list[Alias]:
     """Every id of a record, the one that decides first."""
-    ids = (("spotify", record.spotify_id), ("isrc", record.isrc), ("local", record.local))
+    ids = (
+        ("spotify", record.spotify_id),
+        ("isrc", record.isrc),
+        ("local", record.local),
+        ("dataset", record.dataset),
+    )
     return [(scheme, value) for scheme, value in ids if value is not None]
 
 
