@@ -81,10 +81,19 @@ TRAIN = """
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from specrec.training import train_version
+from specrec.checkpoint import write_version
+from specrec.fitting import Schedule
+from specrec.tables import read_interactions, read_tracks
+from specrec.training import TrainingOptions, train
 folder = Path(sys.argv[1])
-files = folder / "interactions.csv", folder / "tracks.csv", folder / "versions"
-train_version(*files, now=datetime(2026, 1, 1, tzinfo=timezone.utc), device="cpu", threads=1)
+short = Schedule(max_steps=20, check_every=20, compatibility_steps=20, sound_steps=20)
+trained = train(
+    read_interactions(folder / "interactions.csv").interactions,
+    read_tracks(folder / "tracks.csv"),
+    options=TrainingOptions(device="cpu", threads=1, schedule=short),
+)
+now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+write_version(folder / "versions", trained.model.catalogue, trained.model.arrays, trained.report, now)
 """
 
 

@@ -43,8 +43,9 @@ IDLE = Syncs()
 class FixedModel:
     """A live version that lists what it is told to, and remembers what it was asked."""
 
-    def __init__(self, *track_ids, known=None):
+    def __init__(self, *track_ids, known=None, unheard=()):
         self.track_ids = track_ids
+        self.unheard = unheard
         self.known = known
         self.asked = []
 
@@ -57,7 +58,7 @@ class FixedModel:
     def recommend(self, history, *, top=10, kind="mix", per_artist=2, explore=0):
         self.asked.append((list(history), top, kind))
         return [
-            Recommendation(rank, track_id, 0.5, False, "why not")
+            Recommendation(rank, track_id, 0.5, False, "why not", track_id in self.unheard[:explore])
             for rank, track_id in enumerate(self.track_ids[:top], 1)
         ]
 
@@ -303,3 +304,22 @@ async def test_a_history_sums_the_listings_and_keeps_the_latest_date(database, k
         (row,) = await history_of(connection, ADA)
         assert await history_of(connection, BEN) == []
     assert (row.track_id, row.kind, row.count, row.occurred_at) == (keys["doom"][0], "saved", 5, later)
+
+
+async def test_what_is_new_to_everybody_is_asked_for_and_checked(database, keys, feedback):
+    """The version was trained when nobody had the two tracks; meanwhile somebody likes one of them."""
+    await give(database, ADA, keys["doom"][:3])
+    taken, fresh = keys["disco"][:2]
+    await feedback.toggle("77", taken, "liked")
+    model = FixedModel(*keys["doom"][3:6], taken, fresh, unheard=(taken, fresh))
+    for explore, marked in ((0, []), (2, [fresh])):
+        service = RecommendService(
+            database,
+            model,
+            ContentStore(database),
+            feedback,
+            StatusService(database, IDLE, unconnected(database, utc_now)),
+            explore,
+        )
+        tracks = await service.recommend(ADA)
+        assert [line.track_id for line in tracks.lines if line.unheard] == marked

@@ -102,6 +102,12 @@ def test_a_line_has_title_artist_link_match_and_reason():
     assert "Spotify" in shown.embed.footer.text
 
 
+def test_what_nobody_here_has_is_marked():
+    line = Line(1, "1", "Doom 1", ("Doom Band",), None, 0.2, False, "by Doom Band, like Doom 2", True)
+    shown = list_reply(TrackList((line,), "mix", Basis.MODEL, {}, 1, 1), OWNER)
+    assert "20 % match · new to everybody here · by Doom Band, like Doom 2" in shown.embed.description
+
+
 @pytest.mark.parametrize("spotify_id", [None, "../../evil", "x" * 100, ""])
 def test_without_a_proper_spotify_id_there_is_no_link(spotify_id):
     line = Line(1, "1", "Local file", (), spotify_id, 0.5, False, "")

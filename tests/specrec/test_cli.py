@@ -10,14 +10,19 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
-from specrec.checkpoint import active_version, versions
+from specrec.catalogue import Catalogue
+from specrec.checkpoint import active_version, publish, versions, write_version
 from specrec.cli import main
 from specrec.features import FEATURES
+from specrec.interactions import Interactions
 from specrec.serving import ServedModel
+from specrec.training import TrainingOptions, train
+from tests.specrec.conftest import QUICK, genre_of
 
 COLUMNS = ["user_id", "rank", "track_id", "match", "known", "reason"]
 
@@ -214,6 +219,35 @@ def test_a_list_as_csv(place, capsys, community):
         assert len(row["match"]) == len("0.1234")
         assert row["reason"]
     assert 1 <= sum(row["known"] == "True" for row in rows) <= 4
+
+
+def test_places_for_tracks_that_nobody_has_are_marked(tmp_path, capsys, community):
+    """Of each genre the artist 0 has tracks that no member has; a quick training, as if they had never come up."""
+    unheard = [track.track_id for track in community.tracks if track.track_id.endswith(("-00", "-12", "-24", "-36"))]
+    rows = [row for row in community.interactions if row.track_id not in unheard]
+    trained = train(
+        Interactions.from_records(rows),
+        Catalogue.from_tracks(community.tracks),
+        options=TrainingOptions(device="cpu", threads=1, schedule=QUICK),
+    )
+    publish(write_version(tmp_path / "m", trained.model.catalogue, trained.model.arrays, {}, datetime.now(UTC)))
+    history = write(
+        tmp_path / "history.csv",
+        ["user_id", "track_id", "kind"],
+        [(row.user_id, row.track_id, row.kind) for row in rows],
+    )
+    asked = ["recommend", "--model", str(tmp_path / "m"), "--history", history, "--user", "member-2-03", "--explore"]
+    assert run(*asked, "2") == 0
+    found = lines(capsys.readouterr().out)
+    assert [row["rank"] for row in found] == [str(rank) for rank in range(1, 11)]
+    assert [row["reason"].startswith("new to everybody here; ") for row in found] == [False] * 8 + [True] * 2
+    for row in found[8:]:
+        assert row["track_id"] in unheard
+        assert genre_of(row["track_id"]) == 2
+        assert (row["known"], len(row["reason"]) <= 120) == ("False", True)
+    assert run(*asked, "0") == 0
+    assert "new to everybody" not in capsys.readouterr().out
+    refused(capsys, run(*asked, "-1"), "expected a whole number from 0 on, found -1")
 
 
 def test_the_list_is_what_the_version_says(place, capsys, community):
