@@ -97,6 +97,8 @@ async def _stay(stage: Stage, transcript: Transcript) -> None:
         f"Spotify's API       {stage.spotify.api_url}\n"
         f"Spotify's consent   {stage.spotify.accounts_url}/authorize (where a link leads)\n"
         f"ReccoBeats' API     {stage.reccobeats.url}\n"
+        f"ListenBrainz' API   {stage.listenbrainz.url}, its labs {stage.labs.url}\n"
+        f"Last.fm's API       {stage.lastfm.url}\n"
         f"The bot's log       {stage.bot.log}"
     )
     if sys.stdin.isatty() and sys.stdout.isatty():

@@ -12,9 +12,12 @@ from typing import Literal
 import numpy as np
 
 from sandbox.genres import GENRES, Song, make_songs
+from sandbox.lastfm_server import LastFmServer
+from sandbox.listenbrainz_server import ListenBrainzLabsServer, ListenBrainzServer
 from sandbox.names import PEOPLE
 from sandbox.oddities import sprinkle
 from sandbox.reccobeats_server import ReccoBeatsServer
+from sandbox.scrobbling import fill_lastfm, fill_listenbrainz, teach_labs
 from sandbox.spotify.catalogue import Catalogue, Track
 from sandbox.spotify.library import SpotifyUser
 from sandbox.spotify_server import SpotifyServer
@@ -74,6 +77,22 @@ class Community:
     def known_genres(self, member: Member | str) -> frozenset[str]:
         """What this member likes."""
         return frozenset((self.member(member) if isinstance(member, str) else member).genres)
+
+    def load_listens(
+        self,
+        listenbrainz: ListenBrainzServer,
+        labs: ListenBrainzLabsServer,
+        lastfm: LastFmServer,
+        now: datetime = SOME_EVENING,
+    ) -> None:
+        """Let the services of listens know those who come through them, by their names in lower case."""
+        teach_labs(labs, self.catalogue)
+        for number, member in enumerate(self.members):
+            rng = np.random.default_rng([number, len(member.library)])
+            if member.door == "listenbrainz":
+                fill_listenbrainz(rng, listenbrainz.add_user(member.user.id), member.library, now)
+            elif member.door == "lastfm":
+                fill_lastfm(rng, lastfm.add_user(member.user.id), member.library, now)
 
     def load_into(
         self, spotify: SpotifyServer, reccobeats: ReccoBeatsServer | None = None, *, coverage: float = 0.85

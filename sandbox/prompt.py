@@ -161,6 +161,8 @@ def _about(stage: Stage, name: str) -> str:
     ]
     if stage.users[name] is stage.admin:
         marks.append("admin")
+    if member.door != "spotify":
+        marks.append(f"comes through {member.door}")
     if member.newcomer:
         marks.append("has hardly listened yet")
     if member.dms_closed:

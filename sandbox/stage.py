@@ -14,8 +14,10 @@ from cryptography.fernet import Fernet
 
 from bot.sources import Source
 from sandbox.bot_process import BotFailed, BotProcess
-from sandbox.community import Community, Member, make_community
+from sandbox.community import Community, Door, Member, make_community
 from sandbox.discord_server import DiscordServer, Guild, Interaction, Message, User
+from sandbox.lastfm_server import LastFmServer
+from sandbox.listenbrainz_server import ListenBrainzLabsServer, ListenBrainzServer
 from sandbox.reccobeats_server import ReccoBeatsServer
 from sandbox.recording import Recorder
 from sandbox.spotify_server import SpotifyServer
@@ -23,6 +25,8 @@ from sandbox.spotify_server import SpotifyServer
 BOT_TOKEN = "sandbox-bot-token"
 GUILD_NAME = "Listening Room"
 HOST = "127.0.0.1"
+OTHERS: tuple[Door, ...] = ("listenbrainz", "listenbrainz", "lastfm", "lastfm")
+"""The doors of those who come beside the members who link Spotify."""
 
 
 @dataclass
@@ -50,7 +54,7 @@ class Stage:
     """
 
     def __init__(self, *, seed: int, members: int = 12, record: Path | None = None) -> None:
-        self.community: Community = make_community(seed, members)
+        self.community: Community = make_community(seed, members, others=OTHERS)
         self.sent: list[Sent] = []
         self.users: dict[str, User] = {}
         """By name."""
@@ -89,7 +93,11 @@ class Stage:
             )
         )
         self.reccobeats = await stack.enter_async_context(ReccoBeatsServer(middlewares=middlewares))
+        self.listenbrainz = await stack.enter_async_context(ListenBrainzServer(middlewares=middlewares))
+        self.labs = await stack.enter_async_context(ListenBrainzLabsServer(middlewares=middlewares))
+        self.lastfm = await stack.enter_async_context(LastFmServer(secrets.token_hex(16), middlewares=middlewares))
         self.community.load_into(self.spotify, self.reccobeats)
+        self.community.load_listens(self.listenbrainz, self.labs, self.lastfm)
         self.guild = self._people()
         self.bot = BotProcess(
             self.folder,
@@ -110,6 +118,10 @@ class Stage:
                 "SPOTIFY_API_URL": self.spotify.api_url,
                 "SPOTIFY_ACCOUNTS_URL": self.spotify.accounts_url,
                 "RECCOBEATS_URL": self.reccobeats.url,
+                "LISTENBRAINZ_URL": self.listenbrainz.url,
+                "LISTENBRAINZ_LABS_URL": self.labs.url,
+                "LASTFM_URL": self.lastfm.url,
+                "LASTFM_API_KEY": self.lastfm.key,
             },
             self.public_url,
         )

@@ -16,6 +16,7 @@ from sandbox.ten_lines import RecommendedLine, UnreadableList, ten_lines
 from sandbox.transcript import Transcript
 from sandbox.typed import FEEDBACK_WORDS
 
+CONNECTED = ("listenbrainz", "lastfm")
 SYNC_SECONDS = 120.0
 TRAINING_SECONDS = 450.0
 """Much more than they take, for machines that do other things as well."""
@@ -42,13 +43,23 @@ class Tour:
     training_seconds: float | None = None
     lists: dict[str, Sequence[RecommendedLine]] = field(default_factory=dict)
     """Each member's first list after the training."""
+    other_lists: dict[str, Sequence[RecommendedLine]] = field(default_factory=dict)
+    """The same of those who came through other doors than Spotify's."""
     replies: dict[str, Message] = field(default_factory=dict)
     """The messages that hold them."""
 
     async def play(self) -> None:
         """Every part, to the end: where one fails, that is noted and the next one tried."""
         started = time.monotonic()
-        for part in (self.look_around, self.link_all, self.collect, self.train, self.recommend, self.talk_back):
+        for part in (
+            self.look_around,
+            self.link_all,
+            self.connect_all,
+            self.collect,
+            self.train,
+            self.recommend,
+            self.talk_back,
+        ):
             try:
                 await part()
             except EXPECTED_FAILURES as failure:
@@ -79,6 +90,29 @@ class Tour:
                 self.linked.append(user.name)
             except EXPECTED_FAILURES as failure:
                 self.note_error(f"{user.name} could not link: {failure}")
+
+    async def connect_all(self) -> None:
+        """Those who come by a service of listens: the first of each shows how, the first of all proves who they are."""
+        others = [user for user in self._users if self.stage.member(user).door in CONNECTED]
+        if not others:
+            return
+        self.transcript.heading("Others connect what they listen to elsewhere")
+        first: dict[str, User] = {}
+        for user in others:
+            first.setdefault(self.stage.member(user).door, user)
+        done = await asyncio.gather(
+            *(self._connect(user, proving=user is others[0]) for user in others), return_exceptions=True
+        )
+        for user, reply in zip(others, done, strict=True):
+            if isinstance(reply, EXPECTED_FAILURES):
+                self.note_error(f"{user.name} could not connect: {reply}")
+            elif isinstance(reply, BaseException):
+                raise reply
+            elif user in first.values():
+                self.transcript.typed(user.name, f"/connect {self.stage.member(user).door} user:{user.name.lower()}")
+                self.transcript.reply(reply)
+            else:
+                self.transcript.note(f"{user.name} does the same: {plain(reply.embeds[0]['description'])}")
 
     async def collect(self) -> None:
         """The first sync began with the link; /sync joins it and waits."""
@@ -112,14 +146,15 @@ class Tour:
         for number, user in enumerate(self._users):
             try:
                 message, lines = await self._list(user, in_full=number < IN_FULL)
-                self.lists[user.name], self.replies[user.name] = lines, message
+                lists = self.lists if user in self._linking else self.other_lists
+                lists[user.name], self.replies[user.name] = lines, message
             except EXPECTED_FAILURES as failure:
                 self.note_error(f"{user.name} got no recommendations: {failure}")
 
     async def talk_back(self) -> None:
         """Likes and dislikes count at once; what was said can be taken back; a list can be shared."""
         self.transcript.heading("Some say what they think, and ask again")
-        users = [user for user in self._users if user.name in self.replies]
+        users = [user for user in self._linking if user.name in self.replies]
         if len(users) < TOP // 2:
             raise TourFailed(f"only {len(users)} members have a list to talk about")
         first, second, third, *_, newcomer = users
@@ -178,6 +213,25 @@ class Tour:
         transcript.note(f"Spotify's page: “{consent.heading}” – {user.name}, Agree")
         transcript.note(f"The bot's page: “{done.heading}”\n")
 
+    async def _connect(self, user: User, *, proving: bool) -> Message:
+        """The reply, once the first collection has ended."""
+        door, name = self.stage.member(user).door, self.stage.member(user).user.id
+        options: dict[str, object] = {"user": name}
+        if proving:
+            options["token"] = self.stage.listenbrainz.users[name].token
+        sent = await self.stage.command(user, f"connect {door}", options)
+
+        def over(_: object) -> Message | None:
+            reply = sent.interaction.original
+            still = reply is None or reply.loading or (reply.embeds and reply.embeds[0]["title"].startswith("Reading"))
+            return None if still else reply
+
+        reply = await sent.interaction.wait_until(over, SYNC_SECONDS)
+        sent.final_at = time.monotonic()
+        if not reply.embeds or not reply.embeds[0]["title"].startswith("Your listening"):
+            raise TourFailed(plain(reply.text))
+        return reply
+
     async def _sync(self, user: User) -> None:
         sent = await self.stage.command(user, "sync")
 
@@ -235,6 +289,14 @@ class Tour:
             "recommendations": {name: [recommendation(line) for line in lines] for name, lines in self.lists.items()},
             "mean_jaccard": self._measure(_alike),
             "genre_hit_rate": self._measure(self._fitting),
+            "others": {
+                name: {
+                    "door": self.stage.community.member(name).door,
+                    "recommendations": [recommendation(line) for line in lines],
+                }
+                for name, lines in self.other_lists.items()
+            },
+            "others_genre_hit_rate": self._measure(self._fitting, self.other_lists),
             "reply_ms": {name: times(taken) for name, taken in milliseconds.items()},
             "errors": self.errors,
         }
@@ -256,12 +318,17 @@ class Tour:
             transcript.note(
                 f"Of the tracks new to a member, {fitting:.0%} are of a genre that this member is known to like."
             )
+        if self.other_lists and (others := self._measure(self._fitting, self.other_lists)) is not None:
+            transcript.note(
+                f"{len(self.other_lists)} members came through other doors; {others:.0%} of their new tracks fit in "
+                "the same way."
+            )
         for text in self.errors:
             transcript.problem(text)
 
-    def _measure(self, measure: Callable[[Lists], float]) -> float | None:
+    def _measure(self, measure: Callable[[Lists], float], lists: Lists | None = None) -> float | None:
         try:
-            return round(measure(self.lists), 3)
+            return round(measure(self.lists if lists is None else lists), 3)
         except ValueError:
             return None
 

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+FAR_ENDS = {"discord", "spotify", "accounts", "reccobeats", "listenbrainz", "labs", "lastfm"}
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(660)]
 
 
@@ -32,6 +34,16 @@ def test_everybody_gets_ten_tracks_with_a_reason_each(tour):
             assert 0 <= line["match"] <= 1
 
 
+def test_those_who_come_through_other_doors_get_their_ten_too(tour):
+    others = tour.report["others"]
+    assert sorted(one["door"] for one in others.values()) == ["lastfm", "lastfm", "listenbrainz", "listenbrainz"]
+    for one in others.values():
+        lines = one["recommendations"]
+        assert len({line["track_id"] for line in lines}) == 10
+        assert 1 <= sum(line["known"] for line in lines) <= 4
+    assert tour.report["others_genre_hit_rate"] >= 0.6
+
+
 def test_the_report_has_numbers_where_numbers_stand(tour):
     report = tour.report
     assert report.keys() == {
@@ -41,6 +53,8 @@ def test_the_report_has_numbers_where_numbers_stand(tour):
         "recommendations",
         "mean_jaccard",
         "genre_hit_rate",
+        "others",
+        "others_genre_hit_rate",
         "reply_ms",
         "errors",
     }
@@ -68,7 +82,7 @@ def test_the_transcript_tells_the_visit(tour):
 
 
 def test_the_recording_holds_every_far_end_and_no_token(tour):
-    assert {exchange["server"] for exchange in tour.exchanges} == {"discord", "spotify", "accounts", "reccobeats"}
+    assert {exchange["server"] for exchange in tour.exchanges} == FAR_ENDS
     keys = {"server", "method", "path", "query", "request", "status", "response"}
     assert all(exchange.keys() == keys for exchange in tour.exchanges)
     text = json.dumps(tour.exchanges).replace("0" * 64, "the application's verify_key, which is public")
