@@ -133,6 +133,7 @@ class App:
         )
         stack.push_async_callback(exports.close)
         deletion = DeletionService(self.database, [uploads, exports], keep_for, self.clock)
+        unlink = UnlinkService(self.database, keep_for, self.clock)
         status = StatusService(self.database, syncs, connections)
         recommend = RecommendService(
             self.database, self.models, ContentStore(self.database), feedback, status, settings.explore_tracks
@@ -140,11 +141,11 @@ class App:
         self.client = Client(
             cogs=[
                 HelpCog(settings.has_spotify, settings.lastfm_api_key is not None),
-                LinkCog(link, UnlinkService(self.database, keep_for, self.clock)),
+                LinkCog(link, unlink),
                 SyncCog(syncs, connections),
                 ImportCog(imports, uploads),
                 ConnectCog(connections),
-                DisconnectCog(connections),
+                DisconnectCog(unlink),
                 StatusCog(status),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),

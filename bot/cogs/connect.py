@@ -9,6 +9,7 @@ from discord.ext import commands
 
 from bot.replies.connect import First, disconnected, listen_page
 from bot.services.connect import LABELS, ConnectService
+from bot.services.unlink import UnlinkService
 from bot.sources import Source
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,8 @@ class ConnectCog(commands.GroupCog, group_name="connect", group_description="Let
 
 
 class DisconnectCog(commands.Cog):
-    def __init__(self, service: ConnectService) -> None:
-        self._service = service
+    def __init__(self, unlink: UnlinkService) -> None:
+        self._unlink = unlink
 
     @app_commands.command(
         name="disconnect", description="Delete everything that came from a service that you connected, at once"
@@ -60,8 +61,8 @@ class DisconnectCog(commands.Cog):
     async def disconnect(self, interaction: Interaction, service: app_commands.Choice[str]) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         source = Source(service.value)
-        erased = await self._service.disconnect(str(interaction.user.id), source)
-        await interaction.followup.send(disconnected(erased, LABELS[source]), ephemeral=True)
+        gone = await self._unlink.unlink(str(interaction.user.id), source)
+        await interaction.followup.send(disconnected(gone, LABELS[source]), ephemeral=True)
 
 
 async def show(interaction: Interaction, pages: list[discord.Embed]) -> bool:

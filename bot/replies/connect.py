@@ -6,9 +6,10 @@ import discord
 
 from bot.imports.base import Skip
 from bot.replies.help import COLOUR
+from bot.replies.link import later
 from bot.replies.numbers import counted, when
 from bot.services.listen_progress import ListenProgress, ListenStage
-from bot.services.unlink import Erased
+from bot.services.unlink import Unlinked
 from bot.sources import Source
 
 CREDIT = "[Last.fm](https://www.last.fm) provides this data."
@@ -46,12 +47,12 @@ def listen_page(
     return embed
 
 
-def disconnected(erased: Erased, label: str) -> str:
+def disconnected(gone: Unlinked, label: str) -> str:
+    erased = gone.erased
     return (
         f"{label} is disconnected. Deleted here, just now: {counted(erased.plays, 'play')}, "
         f"{counted(erased.interactions, 'row')} about {counted(erased.tracks, 'track')}, "
-        f"{counted(erased.listings, 'list')} and the name. Copies that were made before an update of the bot are gone "
-        "within five days.\n"
+        f"{counted(erased.listings, 'list')} and the name.\n{later(gone)}"
         f"{label} itself still has everything; likes and dislikes that you gave here in Discord stay."
     )
 

@@ -54,6 +54,18 @@ def after_linking(news: LinkNews) -> str:
 
 def unlinked(gone: Unlinked) -> str:
     erased = gone.erased
+    return (
+        f"**Your Spotify account is unlinked.** I deleted its tokens and everything that came from it: "
+        f"{counted(erased.tracks, 'track')}, {counted(erased.interactions, 'interaction')}, "
+        f"{counted(erased.follows, 'followed artist')}, {counted(erased.listings, 'list')}.\n{later(gone)}"
+        "Likes and dislikes that you gave here in Discord stay, and so does what came by another way; "
+        "`/privacy delete` deletes everything.\n"
+        f"To take the app's access away at Spotify too, remove it there: <{ACCESS_PAGE}>"
+    )
+
+
+def later(gone: Unlinked) -> str:
+    """What goes with time, a line each."""
     models = (
         f"The shared model was trained with some of it: those versions are gone by {on_day(gone.models_by)}.\n"
         if gone.models_by
@@ -64,14 +76,7 @@ def unlinked(gone: Unlinked) -> str:
         if gone.backups_by
         else ""
     )
-    return (
-        f"**Your Spotify account is unlinked.** I deleted its tokens and everything that came from it: "
-        f"{counted(erased.tracks, 'track')}, {counted(erased.interactions, 'interaction')}, "
-        f"{counted(erased.follows, 'followed artist')}, {counted(erased.listings, 'list')}.\n{copies}{models}"
-        "Likes and dislikes that you gave here in Discord stay, and so does what came by another way; "
-        "`/privacy delete` deletes everything.\n"
-        f"To take the app's access away at Spotify too, remove it there: <{ACCESS_PAGE}>"
-    )
+    return copies + models
 
 
 def _place(guild_name: str | None) -> str:

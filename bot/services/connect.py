@@ -1,4 +1,4 @@
-"""Services of listens that members connect by a user's name: connecting, collecting in the background, disconnecting.
+"""Services of listens that members connect by a user's name: connecting and collecting in the background.
 
 What is public there may be read by anybody, so a name is a claim: the first member who makes it has it. A token proves
 whose it is, and a proof takes the name from a claim: what was collected for that is deleted at once.
@@ -17,7 +17,6 @@ from bot.errors import (
     HostKeyError,
     MemberError,
     NoSuchUserError,
-    NotLinkedError,
     PausedError,
     PrivateUserError,
     ServiceBusyError,
@@ -31,10 +30,9 @@ from bot.services.matching import Matcher
 from bot.services.run import Run
 from bot.sources import Source
 from bot.storage import connections, syncs
-from bot.storage.accounts import Erased, erase_source
 from bot.storage.connections import ENDED, connections_of, folded, holder_of
 from bot.storage.database import Connection, Database
-from bot.storage.members import ensure_member, member_of, paused_since
+from bot.storage.members import ensure_member, paused_since
 from bot.storage.syncs import SyncAccount, account_of, due_accounts
 from bot.storage.training_members import condemn
 
@@ -78,8 +76,8 @@ class Connected:
 
 
 class ConnectService:
-    """Owner of the tasks; needs `close`. `services`: those that this host can ask. `keep_for`: how long versions of the
-    model that were trained with what is deleted may stay."""
+    """Owner of the tasks; needs `close`. `services`: those that this host can ask. `keep_for` is how long versions of
+    the model may stay that were trained with what is deleted here."""
 
     def __init__(
         self,
@@ -118,11 +116,12 @@ class ConnectService:
         typed = user_name(user)
         if typed is None:
             raise NoSuchUserError(service.label)
+        async with self._database.read() as connection:
+            if await paused_since(connection, discord_id) is not None:
+                raise PausedError
         name = await service.identify(typed)
         proven = token is not None and await self._prove(service, name, token.strip())
         async with self._database.write() as connection:
-            if await paused_since(connection, discord_id) is not None:
-                raise PausedError
             member_id = await ensure_member(connection, discord_id, self._clock())
             own = await account_of(connection, discord_id, source)
             if own is not None and own.status != ENDED and folded(own.user_id) != folded(name):
@@ -162,8 +161,7 @@ class ConnectService:
                 "Somebody else proved that the user you had named is theirs, so it is no longer connected and what "
                 "came from there was deleted."
             )
-            await self._condemn(connection, holder.member_id, service.source)
-            await connections.end(connection, holder.member_id, service.source, note, self._clock())
+            await self._end(connection, holder.member_id, service.source, note)
             log.info("a proof took a name from account %d", holder.account_id)
             return True
         if holder.proven:
@@ -178,23 +176,12 @@ class ConnectService:
         )
         raise MemberError(f"Another member here has connected this {service.label} user already. {proof}")
 
-    async def disconnect(self, discord_id: str, source: Source) -> Erased:
-        """Everything that came from there, at once; needs no service. Raises `NotLinkedError`. A collection that is
-        under way finds its account gone and stores nothing more."""
-        async with self._database.write() as connection:
-            member_id, erased = await member_of(connection, discord_id), None
-            if member_id is not None:
-                await self._condemn(connection, member_id, source)
-                erased = await erase_source(connection, member_id, source)
-        if erased is None or not (erased.accounts or erased.listings):
-            raise NotLinkedError(f"You have no {LABELS[source]} user connected here, so there is nothing to delete.")
-        if not await self._database.truncate_log():
-            log.warning("the write-ahead log is in use; what was deleted leaves it with the next checkpoint")
-        return erased
-
     async def start(self, discord_id: str) -> list[tuple[ListenRun, bool]]:
-        """A collection for each service that the member connected, and whether it is a new one."""
+        """A collection for each service that the member connected, and whether it is a new one. Raises
+        `PausedError`."""
         async with self._database.read() as connection:
+            if await paused_since(connection, discord_id) is not None:
+                raise PausedError
             found = await connections_of(connection, discord_id, self._services)
         return [self.start_account(account) for account, _ in found if account.status != ENDED]
 
@@ -252,6 +239,8 @@ class ConnectService:
             log.info("collected for account %d: %d listens, %d new", account.id, progress.read, progress.counts.new)
         except DisconnectedError:
             progress.stage = ListenStage.GONE
+        except PausedError as error:  # it goes on by itself once the member does
+            progress.stage, progress.reason = ListenStage.STOPPED, error.told
         except asyncio.CancelledError:
             progress.stage = ListenStage.STOPPED
             progress.reason = "The bot is restarting. Nothing was lost; it goes on by itself afterwards."
@@ -290,14 +279,14 @@ class ConnectService:
         note = f"{service.label} has no such user any more, so what came from there was deleted here too."
         async with self._database.write() as connection:
             if await syncs.still_there(connection, run.account):
-                await self._condemn(connection, run.account.member_id, service.source)
-                await connections.end(connection, run.account.member_id, service.source, note, self._clock())
+                await self._end(connection, run.account.member_id, service.source, note)
         await self._database.truncate_log()
         run.progress.reason, run.progress.stage = note, ListenStage.GONE
 
-    async def _condemn(self, connection: Connection, member_id: int, source: Source) -> None:
-        """Before what came from there is deleted."""
+    async def _end(self, connection: Connection, member_id: int, source: Source, note: str) -> None:
+        """Everything that came from there goes, and in time the versions of the model that were trained with it."""
         await condemn(connection, member_id, self._clock() + self._keep_for, [source])
+        await connections.end(connection, member_id, source, note, self._clock())
 
     async def _look_up_features(self, member_id: int) -> None:
         """The collection is complete without them; the daily task tries again."""

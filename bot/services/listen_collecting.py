@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, timedelta
 
 from bot.clock import Clock
-from bot.errors import MemberError, NoSuchUserError
+from bot.errors import MemberError, NoSuchUserError, PausedError
 from bot.imports.base import Counts, Kept, Listen, Skip
 from bot.imports.listen_service import LOVED, Dated, ListenPage, ListenService
 from bot.services.listen_progress import ListenProgress, ListenStage
@@ -22,6 +22,7 @@ from bot.storage import interactions, listings, syncs
 from bot.storage.database import Connection, Database
 from bot.storage.listens import LISTING, count_listens, count_waiting, store_kept, store_listens, wait_for
 from bot.storage.listings import Listing
+from bot.storage.members import paused_since
 from bot.storage.syncs import SyncAccount
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ _READING = {one.name for one in fields(Reading)}
 
 
 class ListenCollector:
-    """Raises `DisconnectedError`, `FullError` and the errors under `ServiceError`."""
+    """Raises `DisconnectedError`, `PausedError`, `FullError` and the errors under `ServiceError`."""
 
     def __init__(
         self,
@@ -246,10 +247,12 @@ class ListenCollector:
 
     @asynccontextmanager
     async def _page(self) -> AsyncIterator[Connection]:
-        """A transaction that writes nothing for somebody who disconnected meanwhile."""
+        """A transaction that writes nothing for somebody who disconnected or paused meanwhile."""
         async with self._database.write() as connection:
             if not await syncs.still_there(connection, self._account):
                 raise DisconnectedError
+            if await paused_since(connection, self._account.discord_id) is not None:
+                raise PausedError
             yield connection
 
     def _now(self) -> int:

@@ -17,8 +17,10 @@ from bot.imports.polite import Pace
 from bot.services.connect import ConnectService, ListenRun
 from bot.services.listen_progress import ListenProgress
 from bot.services.matching import Matcher
+from bot.services.unlink import UnlinkService
 from bot.sources import Source
 from bot.spotify.records import ArtistRecord, TrackRecord
+from bot.storage.accounts import Erased
 from bot.storage.database import Database
 from bot.storage.schema import account, interaction, listen, listing, track, unmatched_track
 from bot.storage.tracks import store_tracks
@@ -27,6 +29,7 @@ from sandbox.listenbrainz_server import ListenBrainzLabsServer, ListenBrainzServ
 from tests.bot.linking import Hands
 
 LISTENBRAINZ, LASTFM = Source.LISTENBRAINZ, Source.LASTFM
+KEEP_FOR = timedelta(days=5)
 SPRING = 1_777_000_000  # April 2026, before the clock's time
 
 
@@ -55,7 +58,7 @@ class NoFeatures:
 
 def unconnected(database: Database, clock: Clock) -> ConnectService:
     """Of a host where nobody connected anything."""
-    return ConnectService(database, {}, Matcher(database, None, clock), NoFeatures(), timedelta(days=5), clock)
+    return ConnectService(database, {}, Matcher(database, None, clock), NoFeatures(), KEEP_FOR, clock)
 
 
 @dataclass
@@ -78,7 +81,10 @@ class Office:
         lastfm = LastFm(self.lastfm.url, self.lastfm.key, self.http, self.clock, pace=self.seconds.pace(0.5))
         matcher = Matcher(self.database, labs if self.with_labs else None, self.clock)
         services: dict[Source, ListenService] = {LISTENBRAINZ: lb, LASTFM: lastfm}
-        return ConnectService(self.database, services, matcher, NoFeatures(), timedelta(days=5), self.clock)
+        return ConnectService(self.database, services, matcher, NoFeatures(), KEEP_FOR, self.clock)
+
+    async def disconnect(self, source: Source, member: str = "100") -> Erased:
+        return (await UnlinkService(self.database, KEEP_FOR, self.clock).unlink(member, source)).erased
 
     async def restart(self) -> None:
         await self.service.close()

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from bot.errors import HostKeyError, MemberError, NoSuchUserError, NotLinkedError, PrivateUserError, ServiceDownError
 from bot.services.listen_progress import ListenStage
+from bot.storage.members import set_paused
 from bot.storage.schema import account, track_alias
 from tests.bot.connecting import LASTFM, LISTENBRAINZ, SPRING, connecting, record
 from tests.bot.linking import everything_on_disk
@@ -277,7 +278,7 @@ async def test_disconnecting_deletes_what_came_from_there_and_counts_it(office):
     scrobbles(office, 4)
     await office.connect()
     await office.connect(LASTFM, "rita")
-    erased = await office.service.disconnect("100", LISTENBRAINZ)
+    erased = await office.disconnect(LISTENBRAINZ)
     assert (erased.accounts, erased.plays, erased.interactions, erased.tracks) == (1, 31, 11, 10)
     assert await office.held() == {"account": 1, "listing": 2, "listen": 4, "interaction": 4}
     assert await office.waiting() == []
@@ -285,9 +286,9 @@ async def test_disconnecting_deletes_what_came_from_there_and_counts_it(office):
     assert b"Zanzibar" not in on_disk
     assert b"Rob" not in on_disk
     with pytest.raises(NotLinkedError, match="no ListenBrainz user connected"):
-        await office.service.disconnect("100", LISTENBRAINZ)
+        await office.disconnect(LISTENBRAINZ)
     with pytest.raises(NotLinkedError):
-        await office.service.disconnect("nobody", LASTFM)
+        await office.disconnect(LASTFM, "nobody")
 
 
 async def test_disconnecting_in_the_middle(office):
@@ -295,7 +296,7 @@ async def test_disconnecting_in_the_middle(office):
     hold = office.listenbrainz.hold("/1/user/*/listens", skip=2)
     run = await office.service.connect("100", LISTENBRAINZ, "rob")
     await asyncio.wait_for(hold.arrived.wait(), 10)
-    assert (await office.service.disconnect("100", LISTENBRAINZ)).plays == 1_000
+    assert (await office.disconnect(LISTENBRAINZ)).plays == 1_000
     hold.release()
     await run.wait()
     assert run.progress.stage is ListenStage.GONE
@@ -401,3 +402,28 @@ async def test_last_fm_keeps_within_its_room(office, monkeypatch):
     assert "keep only so much of its data" in progress.reason
     assert (await office.held())["listen"] == 399  # the page that reached it is the last
     assert await office.known() == {}
+
+
+async def test_whoever_pauses_is_not_read_and_goes_on_afterwards(office):
+    listens(office, 2_500)
+    hold = office.listenbrainz.hold("/1/user/*/listens", skip=2)
+    run = await office.service.connect("100", LISTENBRAINZ, "rob")
+    await asyncio.wait_for(hold.arrived.wait(), 10)
+    await pause(office, office.clock())
+    hold.release()
+    await run.wait()
+    assert run.progress.stage is ListenStage.STOPPED
+    assert "You have paused" in run.progress.reason
+    assert (await office.held())["listen"] == 1_000
+    assert "You have paused" in await refusal(office.service.start("100"))
+    assert "You have paused" in await refusal(office.connect())
+    await office.service.start_due(timedelta(days=0))
+    assert office.service._runs == {}
+    await pause(office, None)
+    assert (await office.collect()).stage is ListenStage.COMPLETE
+    assert (await office.held())["listen"] == 2_500
+
+
+async def pause(office, since):
+    async with office.database.write() as connection:
+        await set_paused(connection, 1, since)
