@@ -24,6 +24,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from bot.clock import Clock, utc_now
+from sandbox.faults import Fault
 from sandbox.site import Site
 from sandbox.spotify.library import Grant, SpotifyUser
 
@@ -58,6 +59,10 @@ _ASKED = ("client_id", "response_type", "redirect_uri", "scope", "state", "code_
 _pages = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("pages")), autoescape=True, undefined=jinja2.StrictUndefined
 )
+
+
+APPLICATION = SpotifyUser("", None)
+"""Stands where the user would, in tokens of the application itself (client credentials)."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,15 @@ class AccountsServer(Site):
         user.grants.append(grant)
         return self._answer(grant, self._new_refresh_token(grant))
 
+    def app_token(self) -> str:
+        """An access token of the application itself, behind which no user stands."""
+        return str(self._answer(Grant(APPLICATION, (), self._clock()))["access_token"])
+
+    def refuse_refreshes(self, times: int | None = None) -> Fault:
+        """An outage that looks like consents taken back: every token call is answered with invalid_grant."""
+        body = {"error": "invalid_grant", "error_description": "Refresh token revoked"}
+        return self.fail_next("/api/token", 400, times, body=body)
+
     def error_body(self, status: int, message: str) -> Mapping[str, object]:
         return {"error": "server_error" if status >= 500 else "invalid_request", "error_description": message}
 
@@ -207,6 +221,8 @@ class AccountsServer(Site):
                     answer = self._redeem(form)
                 case "refresh_token":
                     answer = self._refresh(form)
+                case "client_credentials":
+                    answer = self._answer(Grant(APPLICATION, (), self._clock()))
                 case _:
                     raise TokenError("unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
         except TokenError as refusal:

@@ -50,8 +50,9 @@ class Browser:
         async with self._session.get(url) as response:
             return await _page(response)
 
-    async def submit(self, page: Page, **pressed: str) -> Page:
-        """Send the page's form; `pressed` are the fields that the member chooses, the pressed button among them.
+    async def submit(self, page: Page, **pressed: str | None) -> Page:
+        """Send the page's form; `pressed` are the fields that the member chooses, the pressed button among them. None
+        takes a tick away.
 
         :raises BrowserError: when the page has no form, or one that is not posted.
         """
@@ -61,7 +62,8 @@ class Browser:
         if form.method != "POST":
             raise BrowserError(f"The form of {page.heading!r} changes things without a POST.")
         address = urljoin(page.url, form.action)
-        async with self._session.post(address, data={**form.fields, **pressed}) as response:
+        data = {name: value for name, value in {**form.fields, **pressed}.items() if value is not None}
+        async with self._session.post(address, data=data) as response:
             return await _page(response)
 
 
@@ -97,8 +99,8 @@ class _Reader(HTMLParser):
             self._in_heading = self._had_heading = True
         elif tag == "form":
             self.forms.append(Form(given.get("action", ""), given.get("method", "get").upper()))
-        elif tag == "input" and self.forms and given.get("type") == "hidden":
-            self.forms[-1].fields[given["name"]] = given.get("value", "")
+        elif tag == "input" and self.forms and (given.get("type") == "hidden" or "checked" in given):
+            self.forms[-1].fields[given["name"]] = given.get("value", "on")
         if tag in ("p", "h1", "h2", "li", "label", "div", "br"):
             self.text.append("\n")
 

@@ -1,26 +1,29 @@
-"""A local Spotify: the Web API as an application in Development Mode sees it, and the accounts service beside it.
+"""A local Spotify: the Web API as an application in Development Mode sees it, or one with Extended Quota, and the
+accounts service beside it.
 
 async with SpotifyServer() as spotify:
     ada = spotify.add_user("ada", "Ada")
     ...  # SPOTIFY_API_URL=spotify.api_url, SPOTIFY_ACCOUNTS_URL=spotify.accounts_url
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from bot.clock import Clock, utc_now
-from sandbox.accounts_server import SCOPES, AccountsServer
+from sandbox.accounts_server import APPLICATION, SCOPES, AccountsServer
 from sandbox.faults import Fault
 from sandbox.site import Site
-from sandbox.spotify import lookups, me, playlists
+from sandbox.spotify import extended, lookups, me, playlists
 from sandbox.spotify.call import Call, Endpoint
 from sandbox.spotify.catalogue import Catalogue
 from sandbox.spotify.errors import FORBIDDEN, NO_PREMIUM, NOT_REGISTERED, ApiError, error_object
 from sandbox.spotify.library import SpotifyUser
+from sandbox.spotify.quota import Quota
 
 DEVELOPMENT_MODE_USERS = 5
 
@@ -34,8 +37,6 @@ _SERVED: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/me/top/tracks", me.top_tracks),
     ("GET", "/me/top/artists", me.top_artists),
     ("GET", "/playlists/{id}", playlists.playlist),
-    ("GET", "/playlists/{id}/items", playlists.items),
-    ("POST", "/playlists/{id}/items", playlists.add_items),
     ("GET", "/tracks/{id}", lookups.track),
     ("GET", "/artists/{id}", lookups.artist),
     ("GET", "/artists/{id}/albums", lookups.artist_albums),
@@ -44,10 +45,24 @@ _SERVED: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/search", lookups.search),
 )
 
+# What each of the two modes has in the place of the other's; the wrong one is not there at all, or forbidden.
+_OF_DEVELOPMENT_MODE: tuple[tuple[str, str, Endpoint], ...] = (
+    ("GET", "/playlists/{id}/items", playlists.items),
+    ("POST", "/playlists/{id}/items", playlists.add_items),
+)
+_OF_EXTENDED_QUOTA: tuple[tuple[str, str, Endpoint], ...] = (
+    ("GET", "/playlists/{id}/tracks", extended.playlist_tracks),
+    ("POST", "/playlists/{id}/tracks", playlists.add_items),
+    ("GET", "/tracks", extended.several_tracks),
+    ("GET", "/artists/{id}/top-tracks", extended.artist_top_tracks),
+)
+_AUDIO_FEATURES: tuple[tuple[str, str, Endpoint], ...] = (
+    ("GET", "/audio-features", extended.audio_features),
+    ("GET", "/audio-features/{id}", extended.audio_features_of_one),
+)
+
 # Taken from new applications in November 2024 and from Development Mode in February 2026: 403, whatever is asked.
 _REMOVED: tuple[tuple[str, str], ...] = (
-    ("GET", "/audio-features"),
-    ("GET", "/audio-features/{id}"),
     ("GET", "/audio-analysis/{id}"),
     ("GET", "/recommendations"),
     ("GET", "/recommendations/available-genre-seeds"),
@@ -55,12 +70,11 @@ _REMOVED: tuple[tuple[str, str], ...] = (
     ("GET", "/browse/featured-playlists"),
     ("GET", "/browse/categories/{id}/playlists"),
     ("POST", "/users/{id}/playlists"),
-    ("GET", "/artists/{id}/top-tracks"),
     ("GET", "/markets"),
     ("GET", "/browse/new-releases"),
     ("GET", "/browse/categories"),
     ("GET", "/browse/categories/{id}"),
-    *(("GET", f"/{kind}") for kind in ("albums", "artists", "audiobooks", "chapters", "episodes", "shows", "tracks")),
+    *(("GET", f"/{kind}") for kind in ("albums", "artists", "audiobooks", "chapters", "episodes", "shows")),
     ("GET", "/users/{id}"),
     ("GET", "/users/{id}/playlists"),
     *(
@@ -72,7 +86,7 @@ _REMOVED: tuple[tuple[str, str], ...] = (
     ("PUT", "/playlists/{id}/followers"),
     ("DELETE", "/playlists/{id}/followers"),
     ("GET", "/playlists/{id}/followers/contains"),
-    *((method, "/playlists/{id}/tracks") for method in ("GET", "POST", "PUT", "DELETE")),
+    *((method, "/playlists/{id}/tracks") for method in ("PUT", "DELETE")),
 )
 
 
@@ -107,12 +121,25 @@ class SpotifyServer(Site):
             middlewares=middlewares,
             clock=clock,
         )
+        self.extended_quota = False
+        """True: the other mode, with its paths, shapes and limits, and as many users as there are."""
+        self.sends_account_ids = True
+        """False: `/me` as it was before May 2026."""
+        self.quota: Quota | None = None
+        """The day's quota, where there is to be one."""
+        self._features: Mapping[str, Mapping[str, float]] | None = None
         self._clock = clock
         self._allowed: Collection[str] | None = None
         self._refused_in_plain_text = False
         self._repeating: list[str] = []
         for method, path, endpoint in _SERVED:
             self._route(method, path, self._handler(endpoint))
+        for method, path, endpoint in _OF_DEVELOPMENT_MODE:
+            self._route(method, path, self._handler(endpoint, of_extended=False))
+        for method, path, endpoint in _OF_EXTENDED_QUOTA:
+            self._route(method, path, self._handler(endpoint, of_extended=True))
+        for method, path, endpoint in _AUDIO_FEATURES:
+            self._route(method, path, self._handler(self._if_old(endpoint), needs_user=False))
         for method, path in _REMOVED:
             self._route(method, path, self._handler(_removed))
 
@@ -172,6 +199,11 @@ class SpotifyServer(Site):
         body = error_object(429, "Too many requests", "QUOTA_EXCEEDED")
         return self.fail_next(path, 429, None, skip=skip, body=body, retry_after=retry_after)
 
+    def open_audio_features(self, features: Mapping[str, Mapping[str, float]]) -> None:
+        """This application had extended access before November 2024: it may ask for audio features, and these are
+        known (track id -> the nine)."""
+        self._features = features
+
     def allow_list(self, *user_ids: str, plain_text: bool = False) -> None:
         """Only these users are registered with the application; the others may consent, but every call answers 403.
 
@@ -179,7 +211,7 @@ class SpotifyServer(Site):
 
         :raises ValueError: for more than the five of Development Mode.
         """
-        if len(user_ids) > DEVELOPMENT_MODE_USERS:
+        if len(user_ids) > DEVELOPMENT_MODE_USERS and not self.extended_quota:
             raise ValueError(f"An application in Development Mode has at most {DEVELOPMENT_MODE_USERS} users.")
         self._allowed = frozenset(user_ids)
         self._refused_in_plain_text = plain_text
@@ -199,28 +231,45 @@ class SpotifyServer(Site):
 
     def identify(self, request: web.Request) -> str | None:
         token = self.accounts.access_token(request.headers.get("Authorization", "").removeprefix("Bearer "))
-        return None if token is None else token.grant.user.id
+        return None if token is None or token.grant.user is APPLICATION else token.grant.user.id
 
     def _route(self, method: str, path: str, handler: Handler) -> None:
         """With and without a slash at the end: spotipy asks for /me/."""
         for address in (path, f"{path}/"):
             self.app.router.add_route(method, self.base_path + address, handler)
 
-    def _handler(self, endpoint: Endpoint) -> Handler:
+    def _handler(self, endpoint: Endpoint, *, of_extended: bool | None = None, needs_user: bool = True) -> Handler:
+        """`of_extended`: which mode the endpoint belongs to; None: to both."""
+
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                answer = await endpoint(self._authorised(request))
+                call = self._authorised(request, needs_user=needs_user)
+                if of_extended is not None and of_extended is not self.extended_quota:
+                    raise ApiError(403, FORBIDDEN) if of_extended else ApiError(404, "Service not found")
+                answer = await endpoint(call)
             except ApiError as refusal:
                 if refusal.message == NOT_REGISTERED and self._refused_in_plain_text:
                     return web.Response(status=refusal.status, text=refusal.message)
-                return web.json_response(refusal.body, status=refusal.status)
+                return web.json_response(refusal.body, status=refusal.status, headers=refusal.headers)
+            if not self.sends_account_ids:
+                answer.pop("account_id", None)
+            if self.extended_quota:
+                answer = extended.extended(answer)
             return web.json_response(answer, status=201 if request.method == "POST" else 200)
 
         return handle
 
-    def _authorised(self, request: web.Request) -> Call:
+    def _if_old(self, endpoint: Endpoint) -> Endpoint:
+        async def answer(call: Call) -> dict[str, Any]:
+            if self._features is None:
+                raise ApiError(403, FORBIDDEN)
+            return await endpoint(call)
+
+        return answer
+
+    def _authorised(self, request: web.Request, *, needs_user: bool) -> Call:
         """
-        :raises ApiError: 401 without a good token, 403 for a stranger.
+        :raises ApiError: 401 without a good token, 403 for a stranger, 429 beyond the quota.
         """
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if not text:
@@ -233,9 +282,14 @@ class SpotifyServer(Site):
         if not self.owner_has_premium:
             raise ApiError(403, NO_PREMIUM)
         user = token.grant.user
-        if self._allowed is not None and user.id not in self._allowed:
+        if needs_user and user is APPLICATION:
+            raise ApiError(401, "Valid user authentication required")
+        if self._allowed is not None and user is not APPLICATION and user.id not in self._allowed:
             raise ApiError(403, NOT_REGISTERED)
         path = self.path_of(request)
+        if self.quota is not None and (wait := self.quota.refuses(path, self._clock())) is not None:
+            headers = {"Retry-After": str(math.ceil(wait.total_seconds()))} if self.quota.names_time else {}
+            raise ApiError(429, "Too many requests", reason="QUOTA_EXCEEDED", headers=headers)
         return Call(
             request,
             path,
@@ -246,6 +300,8 @@ class SpotifyServer(Site):
             self.users,
             self._clock(),
             any(fnmatchcase(path, pattern) for pattern in self._repeating),
+            self.extended_quota,
+            self._features or {},
         )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -30,6 +30,10 @@ class Call:
     users: Mapping[str, SpotifyUser]
     now: datetime
     repeat_next: bool
+    extended: bool = False
+    """Whether the application has Extended Quota."""
+    features: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Audio features by track id, for applications that are old enough."""
 
     @property
     def market(self) -> str | None:
@@ -53,6 +57,16 @@ class Call:
         if id not in things:
             raise ApiError(404, NOT_FOUND)
         return things[id]
+
+    def ids(self, *, most: int) -> list[str]:
+        """The query's `ids`, separated by commas.
+
+        :raises ApiError: 400 for none, or for more than `most`.
+        """
+        ids = [id for id in self.request.query.get("ids", "").split(",") if id]
+        if not 1 <= len(ids) <= most:
+            raise ApiError(400, "Too many ids requested" if ids else "No ids requested")
+        return ids
 
     def playlist(self) -> Playlist:
         """The path's playlist, whoever owns it.

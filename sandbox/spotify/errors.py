@@ -7,14 +7,18 @@ from typing import Any
 class ApiError(Exception):
     """Ends a request with Spotify's error object."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(
+        self, status: int, message: str, *, reason: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(f"{status} {message}")
         self.status = status
         self.message = message
+        self.reason = reason
+        self.headers = headers or {}
 
     @property
     def body(self) -> Mapping[str, Any]:
-        return error_object(self.status, self.message)
+        return error_object(self.status, self.message, self.reason)
 
 
 def error_object(status: int, message: str, reason: str | None = None) -> Mapping[str, Any]:
