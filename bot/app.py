@@ -3,24 +3,29 @@
 import asyncio
 import logging
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
 import aiohttp
 from sqlalchemy import text
 
+from bot.audio_features.base import FeatureSource
 from bot.audio_features.chain import Chain
 from bot.audio_features.reccobeats import ReccoBeats
+from bot.audio_features.spotify import SpotifyFeatures
 from bot.client import Client, point_at
 from bot.clock import Clock, utc_now
 from bot.cogs.connect import ConnectCog, DisconnectCog
 from bot.cogs.feedback import FeedbackCog, FeedbackMenu, UndoButton
 from bot.cogs.help import HelpCog
+from bot.cogs.host import HostMessenger
 from bot.cogs.importing import ImportCog
 from bot.cogs.link import LinkCog, LinkMessageEditor
 from bot.cogs.model import ModelCog
 from bot.cogs.privacy import DeleteButton, KeepButton, PrivacyCog
 from bot.cogs.recommend import RecommendCog, ShareButton
+from bot.cogs.reminders import RemindersCog, ReminderSender, StopRemindersButton
 from bot.cogs.status import StatusCog
 from bot.cogs.sync import SyncCog
 from bot.export_pages import export_routes
@@ -30,16 +35,20 @@ from bot.imports.listenbrainz import ListenBrainz, ListenBrainzLabs
 from bot.jobs.process import ProcessExecutor
 from bot.link_pages import link_routes
 from bot.model_store import ModelStore
+from bot.services.allowance import Allowance
 from bot.services.connect import ConnectService
 from bot.services.content import ContentStore
-from bot.services.daily import Daily
+from bot.services.daily import Chore, Daily
 from bot.services.deletion import DeletionService
+from bot.services.endpoints import Endpoints
 from bot.services.export import ExportService
+from bot.services.feature_scales import FeatureScaleService
 from bot.services.features import FeaturesService
 from bot.services.feedback import FeedbackService
 from bot.services.first_sync import FirstSync
 from bot.services.forgetting import Forgetting
 from bot.services.gate import Thresholds
+from bot.services.host import HostNotices
 from bot.services.importing import ImportService
 from bot.services.link import LinkService
 from bot.services.link_message import LinkReporter
@@ -47,13 +56,15 @@ from bot.services.matching import Matcher
 from bot.services.model import Limits, ModelService
 from bot.services.privacy import PrivacyService
 from bot.services.recommend import RecommendService
+from bot.services.reminders import ReminderService
+from bot.services.retention import RetentionService
 from bot.services.status import StatusService
 from bot.services.sync import SyncService
 from bot.services.tokens import TokenKeeper
 from bot.services.unlink import UnlinkService
 from bot.services.upload import UploadService
 from bot.settings import Settings
-from bot.sources import Source
+from bot.sources import FeatureOrigin, Source
 from bot.spotify.gateway import Gateway
 from bot.spotify.oauth import OAuth
 from bot.spotify.vault import Vault
@@ -66,6 +77,17 @@ from bot.web import Web
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Spotify:
+    """What talks to Spotify."""
+
+    vault: Vault
+    oauth: OAuth
+    allowance: Allowance
+    endpoints: Endpoints
+    gateway: Gateway
+
+
 class App:
     """`async with App(settings) as app: await app.run()`. `run` returns when `stop` was called or Discord gave up."""
 
@@ -74,6 +96,7 @@ class App:
         self.clock = clock
         self._stack = AsyncExitStack()
         self._stopped = asyncio.Event()
+        self.chores: list[Chore] = []  # what the daily task does beside its syncs
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:  # a failure halfway closes what was opened
@@ -116,10 +139,17 @@ class App:
         await model.open()
         stack.push_async_callback(model.close)
         feedback = FeedbackService(self.database, self.clock)
-        features = FeaturesService(
-            self.database, Chain([ReccoBeats(settings.reccobeats_url, self.http, self.clock)]), self.clock
-        )
-        link, syncs = await self._open_spotify(stack, features)
+        spotify = await self._open_spotify(stack)
+        reccobeats = ReccoBeats(settings.reccobeats_url, self.http, self.clock)
+        sources: dict[FeatureOrigin, FeatureSource] = {FeatureOrigin.RECCOBEATS: reccobeats}
+        if spotify is not None:
+            sources[FeatureOrigin.SPOTIFY] = SpotifyFeatures(
+                spotify.gateway.audio_features, lambda: spotify.endpoints.is_closed("audio_features")
+            )
+        chain = Chain([sources[origin] for origin in settings.feature_sources if origin in sources])
+        features = FeaturesService(self.database, chain, self.clock)
+        feature_scales = FeatureScaleService(self.database, settings.feature_sources, self.clock)
+        link, syncs = await self._open_linking(stack, spotify, features)
         imports = ImportService(self.database, settings.model_dir / ".incoming", self.clock, features, self.http)
         stack.push_async_callback(imports.close)
         uploads = UploadService(self.database, imports, settings.public_url, self.clock)
@@ -135,6 +165,13 @@ class App:
         deletion = DeletionService(self.database, [uploads, exports], keep_for, self.clock)
         unlink = UnlinkService(self.database, keep_for, self.clock)
         status = StatusService(self.database, syncs, connections)
+        reminders = ReminderService(self.database, ReminderSender(lambda: self.client), self.clock)
+        retention = RetentionService(self.database, timedelta(days=settings.spotify_retention_days), self.clock)
+        self.chores += [
+            Chore("reminding of consents that end", timedelta(hours=1), reminders.send_due),
+            Chore("removing what Spotify did not confirm", timedelta(days=1), retention.sweep),
+            Chore("bringing audio features to one scale", timedelta(hours=6), feature_scales.measure),
+        ]
         recommend = RecommendService(
             self.database, self.models, ContentStore(self.database), feedback, status, settings.explore_tracks
         )
@@ -151,8 +188,9 @@ class App:
                 FeedbackCog(feedback),
                 PrivacyCog(privacy, exports, deletion),
                 ModelCog(model, lambda: self.client, self.clock),
+                RemindersCog(reminders),
             ],
-            buttons=[FeedbackMenu, UndoButton, ShareButton, DeleteButton, KeepButton],
+            buttons=[FeedbackMenu, UndoButton, ShareButton, DeleteButton, KeepButton, StopRemindersButton],
             notes=Notes(self.database),
         )
         stack.push_async_callback(self.client.close)
@@ -172,6 +210,7 @@ class App:
             features,
             self.clock,
             sync_interval=timedelta(hours=settings.sync_interval_hours),
+            chores=self.chores,
         )
         stack.push_async_callback(daily.close)
         daily.start()
@@ -179,32 +218,61 @@ class App:
         stack.push_async_callback(forgetting.close)
         forgetting.start()
 
-    async def _open_spotify(
-        self, stack: AsyncExitStack, features: FeaturesService
-    ) -> tuple[LinkService | None, SyncService | None]:
-        """Everything that talks to Spotify; None on a host without it."""
+    async def _open_spotify(self, stack: AsyncExitStack) -> "_Spotify | None":
+        """The way to Spotify; None on a host without it."""
         settings = self.settings
-        if settings.spotify_client_id is None or settings.spotify_client_secret is None:
-            return None, None
+        app = settings.spotify_client_id
+        if app is None or settings.spotify_client_secret is None:
+            return None
         vault = Vault([key.get_secret_value() for key in settings.token_encryption_keys])
-        oauth = OAuth(
-            settings.spotify_client_id,
-            settings.spotify_client_secret.get_secret_value(),
-            settings.redirect_uri,
-            settings.spotify_accounts_url,
-            self.http,
-            self.clock,
-        )
+        secret, redirect_uri = settings.spotify_client_secret.get_secret_value(), settings.redirect_uri
+        oauth = OAuth(app, secret, redirect_uri, settings.spotify_accounts_url, self.http, self.clock)
         tokens = TokenKeeper(self.database, vault, oauth, self.clock)
         stack.push_async_callback(tokens.close)
         await tokens.open()
-        gateway = Gateway(settings.spotify_api_url, tokens, self.clock, threads=settings.spotify_threads)
+        self.chores.append(Chore("trying lost links once more", timedelta(days=1), tokens.look_again))
+        interval = timedelta(hours=settings.sync_interval_hours)
+        allowance = Allowance(self.database, app, settings.spotify_daily_requests, self.clock, sync_interval=interval)
+        await allowance.open()
+        stack.push_async_callback(allowance.close)
+        endpoints = Endpoints(self.database, app, self.clock)
+        await endpoints.open()
+        gateway = Gateway(
+            settings.spotify_api_url, tokens, allowance, endpoints, self.clock, threads=settings.spotify_threads
+        )
         stack.push_async_callback(gateway.close)
-        syncs = SyncService(self.database, gateway, features, self.clock, artist_tracks=settings.artist_tracks)
+        return _Spotify(vault, oauth, allowance, endpoints, gateway)
+
+    async def _open_linking(
+        self, stack: AsyncExitStack, spotify: "_Spotify | None", features: FeaturesService
+    ) -> tuple[LinkService | None, SyncService | None]:
+        """What members do with Spotify; None on a host without it."""
+        settings = self.settings
+        if spotify is None:
+            return None, None
+        host = HostNotices(HostMessenger(lambda: self.client), self.clock)
+        syncs = SyncService(
+            self.database,
+            spotify.gateway,
+            features,
+            spotify.allowance,
+            host,
+            self.clock,
+            artist_tracks=settings.artist_tracks,
+        )
         stack.push_async_callback(syncs.close)
         reporter = LinkReporter(self.database, LinkMessageEditor(lambda: self.client))
         link = LinkService(
-            self.database, vault, oauth, gateway, reporter, FirstSync(syncs, reporter), settings.public_url, self.clock
+            self.database,
+            spotify.vault,
+            spotify.oauth,
+            spotify.gateway,
+            reporter,
+            FirstSync(syncs, reporter),
+            host,
+            settings.public_url,
+            self.clock,
+            seats=settings.spotify_seats,
         )
         stack.push_async_callback(link.close)
         return link, syncs

@@ -8,16 +8,21 @@ SpecRecError
 ├── MemberError              a refusal or a state that the member may read as it is
 │   ├── NotLinkedError       nothing to work with yet; says how to get started
 │   ├── NotAllowedError      the command is for somebody else
+│   ├── NoSeatError          the host's Spotify app has no room for another account
 │   ├── FileRefusedError     a file that cannot be imported, with the reason
 │   ├── PausedError          the member has paused: nothing of theirs is collected
 │   └── BusyError            the same thing is already under way, or was a moment ago
 ├── SpotifyError             Spotify said no, or nothing
 │   ├── NeedsReconnectError  the consent is gone: only the member can renew it
-│   ├── ForbiddenError       403: this endpoint, playlist or account is closed to this app; never retried
+│   ├── ForbiddenError       403: this endpoint or playlist is closed to this app; never retried
+│   │   ├── NotRegisteredError   this account is not one that the host's app may read
+│   │   └── NoPremiumError       the whole app stands still until its owner has Premium again
 │   ├── GoneError            404: the item does not exist any more
 │   ├── RateLimitError       429: not before `retry_at`
-│   │   └── QuotaError       429 QUOTA_EXCEEDED: a day's quota; the job stops
+│   │   ├── QuotaError       429 QUOTA_EXCEEDED: a day's quota; that kind of work stops
+│   │   └── BudgetError      not asked: the host's own daily budget, or this member's share of it, is used up
 │   └── UnavailableError     timeouts and 5xx: try again later; never looks like an empty result
+│       └── ConsentDoubtError    Spotify refuses to renew, but perhaps it is Spotify's trouble: nothing is concluded yet
 ├── ServiceError             a service of listens (ListenBrainz, Last.fm) said no, or nothing
 │   ├── NoSuchUserError      it knows nobody of that name
 │   ├── PrivateUserError     that user keeps their listening to themselves
@@ -80,6 +85,14 @@ class NotAllowedError(MemberError):
     pass
 
 
+class NoSeatError(MemberError):
+    def __init__(self, total: int) -> None:
+        super().__init__(
+            f"All {total} seats that this bot has at Spotify are used. `/import` and `/connect` bring your music here "
+            "without one; or ask the host whether a seat can become free."
+        )
+
+
 class FileRefusedError(MemberError):
     """What is wrong with a file. While it is read, the words that follow its name ("is empty")."""
 
@@ -108,17 +121,31 @@ class NeedsReconnectError(SpotifyError):
 
 
 class ForbiddenError(SpotifyError):
-    """`whole_account`: nothing of this account may be read, not only the one thing that was asked for."""
+    @property
+    def told(self) -> str:
+        return "Spotify does not let this bot read that. Everything else is collected as before."
 
-    def __init__(self, message: str, *, whole_account: bool = False) -> None:
-        super().__init__(message)
-        self.whole_account = whole_account
+
+class NotRegisteredError(ForbiddenError):
+    """Nothing of this account may be read."""
 
     @property
     def told(self) -> str:
         return (
-            "Spotify does not let this bot read that account: ask the host to add you to the users of their Spotify "
-            "app, then type /link again."
+            "Spotify lets this bot read only accounts that its host has registered, and yours is not one of them (any "
+            "more): ask the host to add you to the users of their Spotify app. Until then /import and /connect bring "
+            "your music here without it."
+        )
+
+
+class NoPremiumError(ForbiddenError):
+    """Nobody's account may be read."""
+
+    @property
+    def told(self) -> str:
+        return (
+            "Spotify answers this bot no more, because the owner of its Spotify app has no Premium: the host has to "
+            "renew that. Nothing was lost, and your link stays."
         )
 
 
@@ -142,8 +169,26 @@ class QuotaError(RateLimitError):
     pass
 
 
+class BudgetError(RateLimitError):
+    @property
+    def told(self) -> str:
+        return (
+            "So that Spotify's daily limit is enough for everybody here, each member gets a part of it, and yours is "
+            f"used for now. Nothing was lost; the next part begins at {self.retry_at:%d %B, %H:%M} UTC."
+        )
+
+
 class UnavailableError(SpotifyError):
     pass
+
+
+class ConsentDoubtError(UnavailableError):
+    @property
+    def told(self) -> str:
+        return (
+            "Spotify did not renew your link just now, perhaps because of trouble on its side. Nothing was lost and "
+            "there is nothing for you to do: it is tried again."
+        )
 
 
 class ServiceError(SpecRecError):

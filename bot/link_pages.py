@@ -71,7 +71,17 @@ WORDS = {
         "Spotify lets this bot read only the accounts that its host has registered by hand, and yours is not one of "
         "them. Nothing was linked.",
         "Ask whoever runs the bot to add you in Spotify's developer dashboard (User Management, with your Spotify "
-        "account's e-mail address), then type /link again.",
+        "account's e-mail address), then type /link again. They were told. Without a place there, /import and /connect "
+        "bring your music here.",
+        True,
+    ),
+    Outcome.NO_PREMIUM: Words(
+        403,
+        "wait",
+        "Spotify does not answer this bot at the moment",
+        "The owner of the host's Spotify app needs an active Premium, and Spotify sees none. Nothing was linked.",
+        "The host was told. Type /link again once they renewed it; until then /import and /connect bring your music "
+        "here.",
         True,
     ),
     Outcome.TAKEN: Words(
@@ -150,7 +160,8 @@ class _LinkPages:
         if not self._pages.sent_from_ours(request):
             return self._words(_ELSEWHERE, _NOTHING)
         browser = self._pages.browser(request) or secrets.token_urlsafe(32)
-        result = await self._service.bind(request.match_info["token"], browser)
+        form = await request.post()
+        result = await self._service.bind(request.match_info["token"], browser, reminds=form.get("remind") == "yes")
         if isinstance(result, Departure):
             return self._pages.remember(web.Response(status=303, headers={"Location": result.url}), browser)
         return self._outcome(result)

@@ -4,6 +4,7 @@ Every field is an environment variable of the same name in capitals; `specrec-bo
 """
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -16,7 +17,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.errors import SettingsError
-from bot.sources import Source
+from bot.sources import FeatureOrigin, Source
+from bot.spotify.kinds import CallKind
+
+DAILY_REQUESTS = "playlists:400,saved:300,artists:80,features:400,other:400"  # below where quotas were seen to close
 
 
 def _split(value: object) -> object:
@@ -43,9 +47,30 @@ def _websocket_url(value: str) -> str:
     return value
 
 
+def _budgets(value: object) -> object:
+    """One number for every kind, or `kind:number` for some of them, with commas between; empty: no budget at all."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if len(parts) == 1 and ":" not in parts[0]:
+        parts = [f"{kind}:{parts[0]}" for kind in CallKind]
+    budgets: dict[CallKind, int] = {}
+    for part in parts:
+        kind, _, number = (piece.strip() for piece in part.partition(":"))
+        if kind not in set(CallKind) or not (number.isascii() and number.isdigit()) or not 0 < int(number) < 10**9:
+            raise ValueError(
+                "takes one number, or a comma-separated list of kind:number with the kinds " + ", ".join(CallKind)
+            )
+        budgets[CallKind(kind)] = int(number)
+    return budgets
+
+
 Sources = Annotated[tuple[Source, ...], NoDecode, BeforeValidator(_split)]
+Budgets = Annotated[Mapping[CallKind, int], NoDecode, BeforeValidator(_budgets)]
+Origins = Annotated[tuple[FeatureOrigin, ...], NoDecode, BeforeValidator(_split)]
 Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
+OptionalCount = Annotated[Annotated[int, Field(ge=1, le=1_000_000)] | None, BeforeValidator(_blank_is_unset)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
 
 
@@ -88,7 +113,11 @@ class Settings(BaseSettings):
     explore_tracks: int = Field(default=1, ge=0, le=5)
     sync_interval_hours: float = Field(default=24, gt=0, le=1_000)
     spotify_threads: int = Field(default=4, ge=1, le=32)
+    feature_sources: Origins = Field(default="spotify,reccobeats", validate_default=True)
     artist_tracks: int = Field(default=0, ge=0, le=50)
+    spotify_seats: OptionalCount = None
+    spotify_retention_days: float = Field(default=30, gt=0, le=3_650)
+    spotify_daily_requests: Budgets = Field(default=DAILY_REQUESTS, validate_default=True)
 
     # Far ends
     discord_api_url: str = "https://discord.com/api/v10"
@@ -212,7 +241,8 @@ def _sentence(field: str, fault: ErrorDetails) -> str:
         case "too_short" | "string_too_short":
             words = "is empty: fill it in"
         case "enum":
-            words = "takes a comma-separated list of " + ", ".join(Source)
+            names = FeatureOrigin if field == "feature_sources" else Source
+            words = "takes a comma-separated list of " + ", ".join(names)
         case "int_parsing" | "int_from_float":
             words = "must be a whole number"
         case "float_parsing":

@@ -14,3 +14,10 @@ class Source(StrEnum):
 
 CATALOGUE = "catalogue"
 """Where tracks and their features come from that the host read in with import-tracks; nobody did anything with them."""
+
+
+class FeatureOrigin(StrEnum):
+    """Where audio features can be looked up, and what their `source` is called."""
+
+    SPOTIFY = "spotify"  # for applications with extended access from before November 2024
+    RECCOBEATS = "reccobeats"

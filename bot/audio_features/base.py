@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
+from bot.errors import AudioFeaturesError
+
 Bounds = tuple[float, float]
 _SHARE: Bounds = (0.0, 1.0)
 # What a number must lie within to be believed. A tempo of 0 means that none was found.
@@ -53,10 +55,20 @@ class FeatureSource(Protocol):
         """The most tracks of one question."""
         ...
 
-    async def look_up(self, wanted: Sequence[Wanted]) -> Mapping[int, AudioFeatures]:
-        """Features by `track_id`; tracks that the source does not know are left out. Raises `AudioFeaturesError` when
-        it does not answer, which says nothing about any track."""
+    @property
+    def is_open(self) -> bool:
+        """False: this host is not let in, so that there is nothing to wait for."""
         ...
+
+    async def look_up(self, wanted: Sequence[Wanted]) -> Mapping[int, AudioFeatures]:
+        """Features by `track_id`; tracks that the source does not know are left out. Raises `SourceClosedError` when
+        the host turns out not to be let in, and `AudioFeaturesError` when there is no answer; neither says anything
+        about any track."""
+        ...
+
+
+class SourceClosedError(AudioFeaturesError):
+    """From now on the source is not open, and was not asked."""
 
 
 def read_features(values: Mapping[str, Any]) -> AudioFeatures:

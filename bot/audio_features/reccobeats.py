@@ -23,6 +23,7 @@ _TRACK = re.compile(r"/track/([0-9A-Za-z]+)")
 class ReccoBeats:
     name = "reccobeats"
     batch = IDS_PER_CALL
+    is_open = True
 
     def __init__(
         self,

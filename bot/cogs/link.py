@@ -40,7 +40,7 @@ class LinkCog(commands.Cog):
             await interaction.followup.send(closed_messages(offer, place), ephemeral=True, suppress_embeds=True)
             return
         await self._link.sent(offer.request_id, str(message.channel.id), str(message.id))
-        await interaction.followup.send(look_there(message.jump_url), ephemeral=True)
+        await interaction.followup.send(look_there(offer, message.jump_url), ephemeral=True)
 
     @app_commands.command(name="unlink", description="Delete your Spotify tokens and everything that came from Spotify")
     async def unlink(self, interaction: Interaction) -> None:

@@ -38,7 +38,8 @@ def help_page(has_spotify: bool, has_lastfm: bool) -> discord.Embed:
     embed.add_field(
         name="Your data",
         value="`/status` shows what is linked and collected, and what to do next. `/sync` collects again now (I do it "
-        "every day by myself). `/unlink` deletes your tokens and everything that came from Spotify, at once; "
+        "every day by myself). Spotify ends every link after six months; `/link` renews it and keeps everything. "
+        "`/unlink` deletes your tokens and everything that came from Spotify, at once; "
         "`/disconnect` everything that came from a service that you connected.\n"
         "`/privacy show` says what is held and since when, `/privacy export` hands it all out, `/privacy training` is "
         "about what the shared model may learn from, `/privacy pause` stops everything for a while, and "

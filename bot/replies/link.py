@@ -1,5 +1,6 @@
 """What /link and /unlink answer, and the direct message that holds the link."""
 
+from bot.replies.host import seats_used
 from bot.replies.numbers import counted, on_day
 from bot.replies.text import escaped
 from bot.services.link import Offer
@@ -21,12 +22,12 @@ def invitation(offer: Offer, guild_name: str | None) -> str:
     )
     return (
         f"**Link your Spotify account** (you asked for it in {_place(guild_name)})\n{renewed}{offer.url}\n"
-        "The link works for ten minutes, once, and for you only: do not pass it on."
+        f"The link works for ten minutes, once, and for you only: do not pass it on.{_seats(offer)}"
     )
 
 
-def look_there(message_url: str) -> str:
-    return f"I sent you a [direct message]({message_url}) with your link. It works for ten minutes."
+def look_there(offer: Offer, message_url: str) -> str:
+    return f"I sent you a [direct message]({message_url}) with your link. It works for ten minutes.{_seats(offer)}"
 
 
 def closed_messages(offer: Offer, guild_name: str | None) -> str:
@@ -77,6 +78,11 @@ def later(gone: Unlinked) -> str:
         else ""
     )
     return copies + models
+
+
+def _seats(offer: Offer) -> str:
+    """Spotify gives small bots a few seats only, and they are not for show."""
+    return f"\n{seats_used(offer.seats)}." if offer.seats is not None else ""
 
 
 def _place(guild_name: str | None) -> str:

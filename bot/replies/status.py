@@ -60,8 +60,8 @@ def status_page(status: Status) -> discord.Embed:
         share = status.with_features / status.tracks
         embed.add_field(
             name="Altogether",
-            value=f"{counted(status.tracks, 'track', 'different tracks')}; the audio features of "
-            f"{status.with_features:,} are known ({share:.0%}).",
+            value=f"{counted(status.tracks, 'track', 'different tracks')}; "
+            f"features known for {100 * share:.0f} % of your tracks.",
             inline=False,
         )
     else:
@@ -82,6 +82,8 @@ def _spotify(status: Status) -> str:
     if account is None:
         return "Not linked." if status.has_spotify else "This host has no Spotify connection."
     lines = [f"Linked since {discord.utils.format_dt(account.linked_at, 'D')}."]
+    if status.consent_ends_at is not None:
+        lines.append(f"Spotify ends the link {when(status.consent_ends_at)}; `/link` renews it.")
     if status.needs_reconnect:
         lines.append("Spotify no longer accepts the link: it needs to be connected again.")
     if status.under_way is not None:

@@ -3,28 +3,32 @@ in the listing), so whatever stops it loses nothing, and the next sync goes on f
 
 What is gone at the source is removed only in the transaction that completes a whole reading: begun at the start, ended
 at the announced total, and with the same total on every page. Otherwise the rows stay until the next whole reading.
+
+A kind of call that is used up for today stops what needs it, and nothing else.
 """
 
-import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from bot.clock import Clock
 from bot.errors import (
-    ForbiddenError,
     GoneError,
     NeedsReconnectError,
+    NoPremiumError,
+    NotRegisteredError,
     PausedError,
     RateLimitError,
     SpotifyError,
     UnavailableError,
 )
+from bot.services.head import Head
 from bot.services.progress import Progress, Stage
+from bot.services.recent_plays import RecentPlays, milliseconds
 from bot.spotify.gateway import Gateway
 from bot.spotify.records import Entry, Page, PlaylistRecord
 from bot.storage import interactions, listings, syncs
@@ -39,8 +43,8 @@ from specrec.interactions import Kind
 log = logging.getLogger(__name__)
 
 TIME_RANGES = ("short_term", "medium_term", "long_term")
-RESUME_LIFE = timedelta(days=2)  # what a stopped sync read before counts as read so long; then it begins anew
-ARTIST_LIFE = timedelta(days=30)  # a followed artist's albums are not asked for again before: the quota dies of it
+RESUME_LIFE = timedelta(days=7)  # what a stopped sync read before counts as read so long; then it begins anew
+ARTIST_LIFE = timedelta(days=21)  # a followed artist's albums are not asked for again before: the quota dies of it
 Fetch = Callable[[int], Awaitable[Page[Entry]]]
 
 
@@ -97,9 +101,11 @@ class Collector:
         self._resumed = resumed
         self._read = 0
         self._refusal: SpotifyError | None = None
+        self._limit: RateLimitError | None = None  # of those that stopped a part, the one that ends first
 
     async def collect(self) -> None:
-        """The cheapest and strongest first: if a quota ends it, the playlists wait."""
+        """The cheapest and strongest first. Where a quota stopped a part of it, the rest is read all the same, and then
+        its `RateLimitError` is raised: the sync is not complete."""
         account, gateway = self._account.id, self._gateway
         await self._begin()
         self._progress.stage = Stage.RECENT
@@ -111,13 +117,15 @@ class Collector:
                 f"top:{time_range}", self._pages(f"top:{time_range}", Kind.TOP, fetch, most=1)
             )
         self._progress.stage = Stage.SAVED
-        await self._skipping_refusals("saved", self._pages("saved", Kind.SAVED, partial(gateway.saved, account)))
+        await self._skipping_refusals("saved", self._saved())
         self._progress.stage = Stage.FOLLOWED
         await self._skipping_refusals("followed", self._followed())
         self._progress.stage = Stage.PLAYLISTS
         await self._skipping_refusals("playlists", self._playlists())
         self._progress.stage = Stage.ARTISTS
-        await self._artists()
+        await self._skipping_refusals("artists", self._artists())
+        if self._limit is not None:
+            raise self._limit
         if self._refusal is not None and self._read == 0:
             raise self._refusal
         await self._finish()
@@ -133,11 +141,14 @@ class Collector:
     async def _skipping_refusals(self, key: str, reading: Awaitable[None]) -> None:
         try:
             await reading
-        except (NeedsReconnectError, RateLimitError, UnavailableError):
+        except (NeedsReconnectError, UnavailableError, NotRegisteredError, NoPremiumError):
             raise
+        except RateLimitError as error:
+            if key.startswith(("playlist:", "artist:")):
+                raise  # the others of its kind have to wait too
+            if self._limit is None or error.retry_at < self._limit.retry_at:
+                self._limit = error
         except SpotifyError as error:
-            if isinstance(error, ForbiddenError) and error.whole_account:
-                raise
             if isinstance(error, GoneError) and key.startswith("playlist:"):
                 await self._drop([key])
                 return
@@ -145,29 +156,78 @@ class Collector:
             self._refusal = error
 
     async def _recent(self) -> None:
-        """Plays are counted once: only those after the newest that was counted. They are never removed, as Spotify
-        itself forgets all but about fifty."""
+        """Each play is counted once, by its time and track. Plays are never removed, as Spotify itself forgets all but
+        about fifty."""
         listing = await self._open("recent")
         if self._is_done(listing):
             return
         page = await self._gateway.recent(self._account.id)
-        counted_ms = int((listing.cursor or {}).get("played_at_ms", 0))
-        plays = {
-            (_ms(entry.at), entry.track): entry for entry in page.records if entry.at and _ms(entry.at) > counted_ms
-        }
-        newest_ms = max([counted_ms, *(at for at, _ in plays)])
-        new = replace(page, records=tuple(plays.values()))
+        counted = RecentPlays.read(listing.cursor)
         async with self._page() as connection:
-            await self._store(connection, listing, Kind.RECENTLY_PLAYED, new, since=None)
+            played = [entry for entry in page.records if entry.at is not None]
+            keys = await store_tracks(connection, [one.track for one in played], listing.source, self._now())
+            plays = {
+                (milliseconds(one.at), key): Sighting(1, one.at)
+                for key, one in zip(keys, played, strict=True)
+                if one.at
+            }
+            new = {play: seen for play, seen in plays.items() if counted.is_new(play)}
+            await self._see(connection, listing, Kind.RECENTLY_PLAYED, [(key, seen) for (_, key), seen in new.items()])
+            self._progress.entries += len(new)
+            self._progress.skipped.update(page.skipped)
             await listings.complete_reading(
-                connection, listing.id, self._now(), snapshot=None, cursor={"played_at_ms": newest_ms}
+                connection, listing.id, self._now(), snapshot=None, cursor=counted.and_also(new).cursor
             )
         self._read += 1
 
-    async def _pages(self, key: str, kind: Kind, fetch: Fetch, *, snapshot: str | None = None, most: int = 0) -> None:
+    async def _saved(self) -> None:
+        """The newest stand first. Where the first entries of the last reading come again, moved down by as many as the
+        total has grown, those are all that is new; the rest is confirmed without being read."""
+        listing = await self._open("saved")
+        if self._is_done(listing):
+            return
+        fetch = partial(self._gateway.saved, self._account.id)
+        head, first = Head.read(listing.snapshot), None
+        if head is not None and listing.cursor is None:
+            first = await fetch(0)
+            if await self._only_grew(listing, head, first, fetch):
+                return
+        await self._pages("saved", Kind.SAVED, fetch, first=first)
+
+    async def _only_grew(self, listing: Listing, head: Head, first: Page[Entry], fetch: Fetch) -> bool:
+        """Stores what came in front, if that is all that happened; otherwise False, and nothing is stored."""
+        added, pages, entries = head.added(first), [first], first.entries
+        if added is None:
+            return False
+        while entries <= added and not pages[-1].last:
+            pages.append(await fetch(entries))
+            entries += pages[-1].entries
+        if not head.continues(pages, added):
+            return False
+        new = [entry for page in pages for entry in page.records][:added]
+        async with self._page() as connection:
+            await interactions.confirm(connection, listing.id, self._seen_at(listing))
+            await self._store(connection, listing, Kind.SAVED, replace(first, records=tuple(new)), since=None)
+            await listings.complete_reading(
+                connection, listing.id, self._seen_at(listing), snapshot=Head.of(first).text
+            )
+        self._progress.unchanged += not new
+        self._read += 1
+        return True
+
+    async def _pages(
+        self,
+        key: str,
+        kind: Kind,
+        fetch: Fetch,
+        *,
+        snapshot: str | None = None,
+        most: int = 0,
+        first: Page[Entry] | None = None,
+    ) -> None:
         """Read a listing with offsets. `snapshot`: what the source calls its state; None: it does not say, and the
         first page stands for it where new entries come first (a change shows there or in the total). `most`: of a
-        ranking only so many pages, which are then the whole."""
+        ranking only so many pages, which are then the whole. `first`: the first page, if it was fetched already."""
         listing = await self._open(key)
         if self._is_done(listing):
             return
@@ -179,9 +239,9 @@ class Collector:
             listing, place = await self._restart(listing), Place(snapshot=snapshot)
         pages, seen = 0, listing.snapshot
         while True:
-            page = await fetch(place.offset)
+            page = first if first is not None and place.offset == 0 else await fetch(place.offset)
             if place.offset == 0 and snapshot is None and not key.startswith("playlist:"):
-                place = replace(place, snapshot=_fingerprint(page))
+                place = replace(place, snapshot=Head.of(page).text)
                 if place.snapshot == seen:
                     await self._confirm(listing, seen)
                     return
@@ -335,15 +395,28 @@ class Collector:
         *,
         since: datetime | None,
     ) -> None:
-        now = self._seen_at(listing)
-        keys = await store_tracks(connection, [entry.track for entry in page.records], listing.source, now)
-        sightings: dict[int, Sighting] = {}
-        for key, entry in zip(keys, page.records, strict=True):
-            seen = Sighting(1, entry.at)
-            sightings[key] = sightings[key].and_also(seen) if key in sightings else seen
-        self._progress.added += await interactions.see(connection, listing, kind, sightings, now, since=since)
+        keys = await store_tracks(
+            connection, [entry.track for entry in page.records], listing.source, self._seen_at(listing)
+        )
+        seen = [(key, Sighting(1, entry.at)) for key, entry in zip(keys, page.records, strict=True)]
+        await self._see(connection, listing, kind, seen, since=since)
         self._progress.entries += len(page.records)
         self._progress.skipped.update(page.skipped)
+
+    async def _see(
+        self,
+        connection: Connection,
+        listing: Listing,
+        kind: Kind,
+        seen: Sequence[tuple[int, Sighting]],
+        *,
+        since: datetime | None = None,
+    ) -> None:
+        sightings: dict[int, Sighting] = {}
+        for key, one in seen:
+            sightings[key] = sightings[key].and_also(one) if key in sightings else one
+        now = self._seen_at(listing)
+        self._progress.added += await interactions.see(connection, listing, kind, sightings, now, since=since)
 
     @asynccontextmanager
     async def _page(self) -> AsyncIterator[Connection]:
@@ -372,12 +445,3 @@ def _place(listing: Listing) -> Place | None:
     if listing.cursor is None or listing.reading_since is None or set(listing.cursor) != _PLACE:
         return None
     return Place(**listing.cursor)
-
-
-def _fingerprint(page: Page[Entry]) -> str:
-    seen = [(entry.track.spotify_id, entry.track.local, entry.at) for entry in page.records]
-    return hashlib.sha256(repr((page.total, page.entries, seen)).encode()).hexdigest()[:32]
-
-
-def _ms(moment: datetime) -> int:
-    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))

@@ -1,8 +1,10 @@
-"""What happens by itself: everybody's sync once an interval, stopped syncs going on, missing features."""
+"""What happens by itself: everybody's sync once an interval, stopped syncs going on, missing features, and whatever
+else is to be done now and then."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.clock import Clock
@@ -21,11 +23,21 @@ FEATURES_EVERY = timedelta(days=1)
 FEATURES_RETRY = timedelta(minutes=30)  # after a source did not answer
 
 
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to do every so often, at the start for the first time; where it returns False, soon again."""
+
+    name: str
+    every: timedelta
+    do: Callable[[], Awaitable[object]]
+
+
 class Daily:
-    """Owner of two tasks. `syncs` is None on a host without Spotify.
+    """Owner of three tasks. `syncs` is None on a host without Spotify. A chore that fails keeps nothing else from being
+    done, and is done again when it is due.
 
     Members' syncs are due an interval after each one's last, so they stay spread over the day as the members linked,
-    and they run one after another, whoever waited longest first.
+    and they run one after another: whoever used least of Spotify's quota first, then whoever waited longest.
     """
 
     def __init__(
@@ -37,6 +49,7 @@ class Daily:
         clock: Clock,
         *,
         sync_interval: timedelta,
+        chores: Sequence[Chore] = (),
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._database = database
@@ -45,6 +58,8 @@ class Daily:
         self._features = features
         self._clock = clock
         self._sync_interval = sync_interval
+        self._chores = chores
+        self._due = {chore.name: clock() for chore in chores}
         self._look_every_s = look_every_s
         self._features_due = clock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -54,6 +69,7 @@ class Daily:
         self._tasks = [
             asyncio.create_task(self._repeat(self.tick), name="daily"),
             asyncio.create_task(self._repeat(self.collect), name="daily collections"),
+            asyncio.create_task(self._repeat(self.do_chores), name="chores"),
         ]
 
     async def close(self) -> None:
@@ -65,8 +81,15 @@ class Daily:
         """Begin what is due from the services that members connected."""
         await self._connections.start_due(self._sync_interval)
 
+    async def do_chores(self) -> None:
+        """Those that are due."""
+        for chore in self._chores:
+            if self._clock() >= self._due[chore.name]:
+                done = await self._do(chore)
+                self._due[chore.name] = self._clock() + (chore.every if done else timedelta(0))
+
     async def tick(self) -> None:
-        """Everything that is due now."""
+        """The syncs that are due, and missing features."""
         if self._syncs is not None:
             await self._sync_all(self._syncs)
         now = self._clock()
@@ -76,6 +99,14 @@ class Daily:
                 await self._features.look_up(None)
             except AudioFeaturesError as error:
                 log.info("audio features later: %s", error)
+
+    async def _do(self, chore: Chore) -> bool:
+        """False: it is to be tried again soon."""
+        try:
+            return await chore.do() is not False
+        except Exception:
+            log.exception("%s failed; it is tried again in %s", chore.name, chore.every)
+            return True
 
     def _features_are_due(self, now: datetime) -> bool:
         """At the start, once a day, and some time after a source did not answer, here or in a sync."""
@@ -89,9 +120,10 @@ class Daily:
             now = self._clock()
             async with self._database.read() as connection:
                 due = await due_accounts(connection, Source.SPOTIFY, now, now - self._sync_interval)
-            account = next((one for one in due if one.id not in tried), None)
-            if account is None:
+            rest = [one for one in due if one.id not in tried]
+            if not rest:
                 return
+            account = min(rest, key=lambda one: syncs.used_lately(one.id))  # the first of equals
             tried.add(account.id)
             run, _ = syncs.start_account(account)
             await run.wait()

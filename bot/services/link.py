@@ -17,14 +17,24 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.clock import Clock
-from bot.errors import ForbiddenError, NeedsReconnectError, PausedError, RateLimitError, SpotifyError, UnavailableError
+from bot.errors import (
+    ForbiddenError,
+    NeedsReconnectError,
+    NoPremiumError,
+    NoSeatError,
+    PausedError,
+    RateLimitError,
+    SpotifyError,
+    UnavailableError,
+)
+from bot.services.host import HostNotices, Seats, Trouble
 from bot.services.link_message import LinkReporter, LinkStep
 from bot.sources import Source
 from bot.spotify.oauth import OAuth, TokenAnswer, new_verifier
 from bot.spotify.records import Profile
 from bot.spotify.vault import Vault
-from bot.storage.accounts import account_of_member, account_with, fresh_tokens, put_account
-from bot.storage.database import Database
+from bot.storage.accounts import account_of_member, account_with, count_accounts, fresh_tokens, put_account
+from bot.storage.database import Connection, Database
 from bot.storage.link_requests import (
     LinkRequest,
     Stage,
@@ -58,6 +68,7 @@ class Outcome(StrEnum):
     UNAVAILABLE = "unavailable"  # Spotify is down, or too busy
     STALE = "stale"  # Spotify does not know its own answer any more
     NOT_REGISTERED = "not_registered"  # the host's app may not read this account
+    NO_PREMIUM = "no_premium"  # the host's app may read nobody's
     TAKEN = "taken"  # another member has linked this Spotify account
     ANOTHER_LINKED = "another_linked"  # this member has linked another Spotify account
     REFUSED = "refused"  # Spotify refuses the host's app
@@ -87,6 +98,7 @@ class Offer:
     request_id: int
     url: str
     linked_as: str | None  # what is linked already, if anything; the link renews it
+    seats: Seats | None = None  # where the host said how many there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +125,22 @@ class LinkService:
         profiles: Profiles,
         reporter: LinkReporter,
         on_linked: Callable[[Linked], Awaitable[None]],
+        host: HostNotices,
         public_url: str,
         clock: Clock,
+        *,
+        seats: int | None = None,
     ) -> None:
+        """`seats`: how many accounts the host's Spotify app may read, if the host said so."""
         self._database = database
         self._vault = vault
         self._oauth = oauth
         self._profiles = profiles
         self._reporter = reporter
         self._on_linked = on_linked
+        self._host = host
         self._public_url = public_url
+        self._seats = seats
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -132,11 +150,17 @@ class LinkService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def start(self, discord_id: str, discord_name: str, guild_name: str | None) -> Offer:
-        """A new one-time link; this person's earlier ones end. Only its hash is kept. Raises `PausedError`."""
+        """A new one-time link; this person's earlier ones end. Only its hash is kept. Raises `PausedError`, and
+        `NoSeatError` for somebody new where every seat is taken."""
         token, now = secrets.token_urlsafe(32), self._clock()
         async with self._database.write() as connection:
             if await paused_since(connection, discord_id) is not None:
                 raise PausedError
+            seats = await self._count_seats(connection)
+            member_id = await member_of(connection, discord_id)
+            account = None if member_id is None else await account_of_member(connection, member_id, Source.SPOTIFY)
+            if account is None and seats is not None and seats.are_full:
+                raise NoSeatError(seats.total)
             await purge_requests(connection, now - REMEMBERED)
             request_id = await add_request(
                 connection,
@@ -146,10 +170,11 @@ class LinkService:
                 guild_name=guild_name,
                 now=now,
             )
-            member_id = await member_of(connection, discord_id)
-            account = None if member_id is None else await account_of_member(connection, member_id, Source.SPOTIFY)
         linked_as = None if account is None else account.display_name or "a Spotify account"
-        return Offer(request_id, f"{self._public_url}/link/{token}", linked_as)
+        return Offer(request_id, f"{self._public_url}/link/{token}", linked_as, seats)
+
+    async def _count_seats(self, connection: Connection) -> Seats | None:
+        return None if self._seats is None else Seats(await count_accounts(connection, Source.SPOTIFY), self._seats)
 
     async def sent(self, request_id: int, channel_id: str, message_id: str) -> None:
         """The link went out in this direct message, which is edited from here on."""
@@ -161,8 +186,9 @@ class LinkService:
         async with self._database.read() as connection:
             return self._judge(await request_by_token(connection, _hash(token)), browser)
 
-    async def bind(self, token: str, browser: str) -> Departure | Result:
-        """Continue was pressed: from here on the request is this browser's. Pressing again starts anew."""
+    async def bind(self, token: str, browser: str, *, reminds: bool = False) -> Departure | Result:
+        """Continue was pressed: from here on the request is this browser's. Pressing again starts anew. `reminds`: the
+        member wants to hear in time that the consent ends."""
         state, verifier = secrets.token_urlsafe(32), new_verifier()
         async with self._database.write() as connection:
             request = await request_by_token(connection, _hash(token))
@@ -175,6 +201,7 @@ class LinkService:
                 browser_hash=_hash(browser),
                 state_hash=_hash(state),
                 verifier=self._vault.seal(verifier),
+                reminds=reminds,
                 now=self._clock(),
             )
         return Departure(self._oauth.authorize_url(state, verifier)) if bound else Result(Outcome.OTHER_BROWSER)
@@ -211,8 +238,14 @@ class LinkService:
             linked = await self._store(request, tokens, profile)
         except (UnavailableError, RateLimitError, TimeoutError):
             outcome = Outcome.UNAVAILABLE
+        except NoPremiumError:
+            outcome = Outcome.NO_PREMIUM
+            await self._host.tell(Trouble.NO_PREMIUM)
         except ForbiddenError:
             outcome = Outcome.NOT_REGISTERED
+            async with self._database.read() as connection:
+                seats = await self._count_seats(connection)
+            await self._host.tell(Trouble.NOT_REGISTERED, request.discord_id, seats)
         except NeedsReconnectError:
             outcome = Outcome.STALE
         except SpotifyError:
@@ -254,6 +287,7 @@ class LinkService:
                 tokens=sealed,
                 scope=tokens.scope,
                 now=now,
+                reminds=request.reminds,
             )
         return Linked(request.discord_id, member_id, account_id)
 

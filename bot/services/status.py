@@ -1,12 +1,14 @@
 """Where a member stands: what is linked, what was collected, and what to do next."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from bot.services.connect import Connected
 from bot.services.progress import Progress
 from bot.sources import Source
+from bot.spotify.oauth import consent_ends
 from bot.storage import syncs
 from bot.storage.audio_features import count_known
 from bot.storage.database import Database
@@ -41,6 +43,11 @@ class Status:
     next: Next
     connected: tuple[Connected, ...] = ()
     waiting: int = 0  # plays whose track is not known here yet
+
+    @property
+    def consent_ends_at(self) -> datetime | None:
+        """When Spotify lets the consent end, while there is one."""
+        return None if self.account is None or self.needs_reconnect else consent_ends(self.account.authorised_at)
 
     @property
     def needs_reconnect(self) -> bool:

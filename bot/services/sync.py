@@ -9,14 +9,18 @@ from bot.clock import Clock
 from bot.errors import (
     AudioFeaturesError,
     NeedsReconnectError,
+    NoPremiumError,
     NotLinkedError,
+    NotRegisteredError,
     PausedError,
     RateLimitError,
     SpecRecError,
     UnavailableError,
     UnforeseenError,
 )
+from bot.services.allowance import Allowance
 from bot.services.collecting import Collector, UnlinkedError
+from bot.services.host import HostNotices, Trouble
 from bot.services.progress import Progress, Stage
 from bot.services.run import Run
 from bot.sources import Source
@@ -56,12 +60,16 @@ class SyncService:
         database: Database,
         gateway: Gateway,
         features: MissingFeatures,
+        allowance: Allowance,
+        host: HostNotices,
         clock: Clock,
         *,
         artist_tracks: int = 0,
     ) -> None:
         self._database = database
         self._gateway = gateway
+        self._allowance = allowance
+        self._host = host
         self._features = features
         self._clock = clock
         self._artist_tracks = artist_tracks
@@ -108,6 +116,10 @@ class SyncService:
         run = self._runs.get(account_id)
         return None if run is None else run.progress
 
+    def used_lately(self, account_id: int) -> int:
+        """How many requests went to Spotify for this account within the last days."""
+        return self._allowance.used_lately(account_id)
+
     async def _run(self, run: SyncRun) -> None:
         account, progress = run.account, run.progress
         try:
@@ -151,6 +163,10 @@ class SyncService:
             progress.resumes_at = now + OUTAGE_PAUSE
         elif not isinstance(error, NeedsReconnectError):
             progress.resumes_at = now + REFUSAL_PAUSE
+        if isinstance(error, NoPremiumError):
+            await self._host.tell(Trouble.NO_PREMIUM)
+        elif isinstance(error, NotRegisteredError):
+            await self._host.tell(Trouble.NOT_REGISTERED, run.account.discord_id)
         async with self._database.write() as connection:
             if not await syncs.still_there(connection, run.account):
                 progress.stage = Stage.UNLINKED

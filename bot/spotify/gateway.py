@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -12,14 +12,26 @@ import requests
 import spotipy
 
 from bot.clock import Clock
-from bot.errors import NeedsReconnectError, RateLimitError, SpotifyError, UnavailableError
+from bot.errors import (
+    ForbiddenError,
+    GoneError,
+    NeedsReconnectError,
+    NoPremiumError,
+    NotRegisteredError,
+    QuotaError,
+    RateLimitError,
+    SpotifyError,
+    UnavailableError,
+)
 from bot.spotify import records
+from bot.spotify.kinds import KIND_OF, CallKind
 from bot.spotify.records import AlbumRecord, ArtistRecord, Entry, Json, Page, PlaylistRecord, Profile
 from bot.spotify.refusals import UnauthorisedError, as_error
 
 log = logging.getLogger(__name__)
 
 PAGE = 50  # the most that every listing allows in Development Mode
+OLD_PAGE = 100  # of a playlist's tracks, with Extended Quota
 ALBUM_PAGE = 10  # artists/{id}/albums allows no more
 TIMEOUT_SECONDS = (2.05, 5.0)  # connect, read; together below the ten seconds that a stop may take
 PATIENCE = timedelta(seconds=30)  # a 429 that asks for no more is waited for; longer ones stop the job
@@ -42,15 +54,45 @@ class Tokens(Protocol):
         """Another token than `refused`, which Spotify answered with 401."""
         ...
 
+    async def app_token(self, refused: str | None = None) -> str:
+        """A token of the application itself; another one than `refused`."""
+        ...
+
+
+class Allowance(Protocol):
+    """Says whether one more request may go out, before it does; `bot.services.allowance`."""
+
+    async def take(self, kind: CallKind, account_id: int | None) -> None:
+        """Counts it. Raises `QuotaError` and `BudgetError`."""
+        ...
+
+    async def leave_alone(self, kind: CallKind, error: RateLimitError) -> None:
+        """Spotify wants this kind of call to stop, for everybody."""
+        ...
+
+
+class Endpoints(Protocol):
+    """Remembers what Spotify lets this application ask; `bot.services.endpoints`."""
+
+    def is_closed(self, name: str) -> bool: ...
+
+    def answers(self, name: str) -> bool: ...
+
+    async def answered(self, name: str, account_id: int | None) -> None: ...
+
+    async def refused(self, name: str, account_id: int | None) -> None: ...
+
 
 class Gateway:
-    """Errors, from every method: `NeedsReconnectError`, `ForbiddenError`, `GoneError`, `RateLimitError` (`QuotaError`),
-    `UnavailableError`. Only reads, so everything may be tried again."""
+    """Errors, from every method: `NeedsReconnectError`, `ForbiddenError`, `GoneError`, `RateLimitError` (`QuotaError`,
+    `BudgetError`), `UnavailableError`. Only reads, so everything may be tried again."""
 
     def __init__(
         self,
         api_url: str,
         tokens: Tokens,
+        allowance: Allowance,
+        endpoints: Endpoints,
         clock: Clock,
         *,
         threads: int = 4,
@@ -60,13 +102,14 @@ class Gateway:
         logging.getLogger("spotipy").setLevel(logging.CRITICAL)  # at DEBUG it prints tokens; errors are translated here
         self._prefix = api_url.rstrip("/") + "/"
         self._tokens = tokens
+        self._allowance = allowance
+        self._endpoints = endpoints
         self._clock = clock
         self._retry_delays = retry_delays
         self._timeout = timeout_seconds
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="spotify")
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
-        self._closed_until: dict[str, RateLimitError] = {}  # by kind of call: quotas are counted per group of endpoints
 
     async def close(self) -> None:
         """Waits for the calls on their way, at most one time-out long."""
@@ -77,35 +120,58 @@ class Gateway:
     async def me(self, access_token: str) -> Profile:
         """Whose token this is. Nothing is renewed here: the token is a moment old."""
         try:
-            body = await self._persist("me", access_token, lambda spotify: spotify.me())
+            body = await self._persist("me", None, access_token, lambda spotify: spotify.me())
         except UnauthorisedError as error:
             raise NeedsReconnectError("me: the fresh token was refused") from error
         return _read("me", records.profile(body))
 
     async def playlists(self, account_id: int, offset: int) -> Page[PlaylistRecord]:
-        body = await self._as("playlists", account_id, lambda s: s.current_user_playlists(limit=PAGE, offset=offset))
+        body = await self._asked("playlists", account_id, lambda s: s.current_user_playlists(limit=PAGE, offset=offset))
         return _read("playlists", records.playlists(body))
 
     async def playlist(self, account_id: int, playlist_id: str, offset: int) -> Page[Entry]:
-        body = await self._as(
-            "playlist",
-            account_id,
-            lambda s: s.playlist_items(playlist_id, limit=PAGE, offset=offset, additional_types=("track", "episode")),
-        )
-        return _read("playlist", records.entries(body))
+        """Under the path that this application's mode has. Which one that is, is found out: a playlist that neither
+        path gives is refused, or gone, for itself; but where one of them answers, the other is closed."""
+        ways: dict[str, Call] = {
+            "playlist": lambda s: s.playlist_items(
+                playlist_id, limit=PAGE, offset=offset, additional_types=("track", "episode")
+            ),
+            "playlist_tracks": lambda s: s._get(
+                f"playlists/{playlist_id}/tracks", limit=OLD_PAGE, offset=offset, additional_types="track,episode"
+            ),
+        }
+        open_ways = [name for name in ways if not self._endpoints.is_closed(name)] or list(ways)
+        open_ways.sort(key=self._endpoints.answers, reverse=True)
+        refusals: dict[str, ForbiddenError | GoneError] = {}
+        for name in open_ways:
+            try:
+                body = await self._as(name, account_id, ways[name])
+            except (ForbiddenError, GoneError) as error:
+                if isinstance(error, NotRegisteredError | NoPremiumError):
+                    raise
+                refusals[name] = error
+                if self._endpoints.answers(name):
+                    break
+            else:
+                await self._endpoints.answered(name, account_id)
+                for refused in refusals:
+                    await self._endpoints.refused(refused, account_id)
+                return _read(name, records.entries(body))
+        every = list(refusals.values())
+        raise next((one for one in every if isinstance(one, ForbiddenError)), every[0])
 
     async def saved(self, account_id: int, offset: int) -> Page[Entry]:
-        body = await self._as("saved", account_id, lambda s: s.current_user_saved_tracks(limit=PAGE, offset=offset))
+        body = await self._asked("saved", account_id, lambda s: s.current_user_saved_tracks(limit=PAGE, offset=offset))
         return _read("saved", records.entries(body))
 
     async def recent(self, account_id: int) -> Page[Entry]:
         """The latest plays; Spotify keeps about fifty, however one pages."""
-        body = await self._as("recent", account_id, lambda s: s.current_user_recently_played(limit=PAGE))
+        body = await self._asked("recent", account_id, lambda s: s.current_user_recently_played(limit=PAGE))
         return _read("recent", records.entries(body))
 
     async def top(self, account_id: int, time_range: str, offset: int) -> Page[Entry]:
         """`time_range`: short_term (four weeks), medium_term (half a year), long_term (a year)."""
-        body = await self._as(
+        body = await self._asked(
             "top",
             account_id,
             lambda s: s.current_user_top_tracks(limit=PAGE, offset=offset, time_range=time_range),
@@ -113,12 +179,12 @@ class Gateway:
         return _read("top", records.tracks(body))
 
     async def followed(self, account_id: int, after: str | None) -> Page[ArtistRecord]:
-        body = await self._as("followed", account_id, lambda s: s.current_user_followed_artists(PAGE, after))
+        body = await self._asked("followed", account_id, lambda s: s.current_user_followed_artists(PAGE, after))
         return _read("followed", records.artists(body))
 
     async def albums(self, account_id: int, artist_id: str) -> Page[AlbumRecord]:
         """The artist's own albums and singles, newest first, one page of them."""
-        body = await self._as(
+        body = await self._asked(
             "albums",
             account_id,
             lambda s: s.artist_albums(artist_id, include_groups="album,single", limit=ALBUM_PAGE),
@@ -127,28 +193,63 @@ class Gateway:
 
     async def album(self, account_id: int, album: AlbumRecord) -> Page[Entry]:
         """An album's first fifty tracks; without ISRC, as Spotify sends them here."""
-        body = await self._as("album", account_id, lambda s: s.album_tracks(album.id, limit=PAGE))
+        body = await self._asked("album", account_id, lambda s: s.album_tracks(album.id, limit=PAGE))
         return _read("album", records.album_tracks(body, album.name))
+
+    async def audio_features(self, spotify_ids: Sequence[str]) -> list[Json]:
+        """At most a hundred; in their order, None for each that Spotify does not know. `ForbiddenError` for nearly
+        every application: only those with extended access from before November 2024 may ask."""
+
+        def call(spotify: spotipy.Spotify) -> Json:
+            return spotify._get("audio-features", ids=",".join(spotify_ids))
+
+        name = "audio_features"
+        token = await self._tokens.app_token()
+        try:
+            body = await self._noted(name, None, lambda: self._persist(name, None, token, call))
+        except UnauthorisedError:
+            token = await self._tokens.app_token(refused=token)
+            try:
+                body = await self._noted(name, None, lambda: self._persist(name, None, token, call))
+            except UnauthorisedError as error:
+                raise UnavailableError(f"{name}: a new token of the application was refused too") from error
+        return _read(name, records.features(body, len(spotify_ids)))
+
+    async def _asked(self, name: str, account_id: int, call: Call) -> Json:
+        return await self._noted(name, account_id, lambda: self._as(name, account_id, call))
+
+    async def _noted(self, name: str, account_id: int | None, ask: Callable[[], Awaitable[Json]]) -> Json:
+        """Not asked at all where the endpoint is known to be closed; otherwise what becomes of it is remembered."""
+        if self._endpoints.is_closed(name):
+            raise ForbiddenError(f"{name}: closed to this application, as far as is known")
+        try:
+            body = await ask()
+        except (NotRegisteredError, NoPremiumError):
+            raise
+        except ForbiddenError:
+            await self._endpoints.refused(name, account_id)
+            raise
+        await self._endpoints.answered(name, account_id)
+        return body
 
     async def _as(self, name: str, account_id: int, call: Call) -> Json:
         """401: renewed once, tried once more."""
         token = await self._tokens.token(account_id)
         try:
-            return await self._persist(name, token, call)
+            return await self._persist(name, account_id, token, call)
         except UnauthorisedError:
             token = await self._tokens.renewed(account_id, token)
         try:
-            return await self._persist(name, token, call)
+            return await self._persist(name, account_id, token, call)
         except UnauthorisedError as error:
             raise NeedsReconnectError(f"{name}: a renewed token was refused too") from error
 
-    async def _persist(self, name: str, token: str, call: Call) -> Json:
+    async def _persist(self, name: str, account_id: int | None, token: str, call: Call) -> Json:
         """Outlast short troubles here, in asyncio; no thread of the pool ever sleeps."""
-        closed = self._closed_until.get(name)
-        if closed is not None and closed.retry_at > self._clock():
-            raise type(closed)(f"{name}: still not before the time that Spotify named", closed.retry_at)
+        kind = KIND_OF[name]
         failures = waits = 0
         while True:
+            await self._allowance.take(kind, account_id)
             try:
                 return await self._in_thread(name, token, call)
             except UnavailableError:
@@ -158,12 +259,12 @@ class Gateway:
                 failures += 1
             except RateLimitError as error:
                 delay = (error.retry_at - self._clock()).total_seconds()
-                if delay > PATIENCE.total_seconds():
-                    self._closed_until[name] = error
+                if isinstance(error, QuotaError) or delay > PATIENCE.total_seconds():
+                    await self._allowance.leave_alone(kind, error)
                     raise
                 if waits == SHORT_WAITS:
                     stubborn = type(error)(str(error), self._clock() + STUBBORN_PAUSE)
-                    self._closed_until[name] = stubborn
+                    await self._allowance.leave_alone(kind, stubborn)
                     raise stubborn from error
                 waits += 1
             await asyncio.sleep(max(0.0, delay))

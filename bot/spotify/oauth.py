@@ -5,6 +5,7 @@ the code is whoever asked for it. spotipy cannot send both.
 """
 
 import base64
+import calendar
 import hashlib
 import logging
 import secrets
@@ -28,6 +29,7 @@ SCOPES = (
     "user-top-read",
     "user-follow-read",
 )
+CONSENT_MONTHS = 6
 TIMEOUT_SECONDS = 8.0  # below the ten seconds that a stop may take
 
 
@@ -44,6 +46,14 @@ class TokenAnswer:
 def new_verifier() -> str:
     """86 characters out of those that RFC 7636 allows (43–128)."""
     return secrets.token_urlsafe(64)
+
+
+def consent_ends(authorised_at: datetime) -> datetime:
+    """Six months after it was given, whatever was renewed since: the same day, or the last one of that month."""
+    years, month = divmod(authorised_at.month - 1 + CONSENT_MONTHS, 12)
+    year = authorised_at.year + years
+    day = min(authorised_at.day, calendar.monthrange(year, month + 1)[1])
+    return authorised_at.replace(year=year, month=month + 1, day=day)
 
 
 class OAuth:
@@ -99,6 +109,10 @@ class OAuth:
     async def refresh(self, refresh_token: str) -> TokenAnswer:
         """A new access token, and a new refresh token if Spotify rotates it."""
         return await self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token})
+
+    async def app_token(self) -> TokenAnswer:
+        """A token of the application itself, for what is nobody's: audio features."""
+        return await self._ask({"grant_type": "client_credentials"})
 
     async def _ask(self, form: dict[str, str]) -> TokenAnswer:
         try:

@@ -127,6 +127,12 @@ def albums(body: Json) -> Page[AlbumRecord] | None:
     return _page(body, _album)
 
 
+def features(body: Json, asked: int) -> list[Json] | None:
+    """`GET /audio-features`: as many as were asked for, in their order, or it says nothing about any."""
+    found = _get(body, "audio_features")
+    return found if isinstance(found, list) and len(found) == asked else None
+
+
 def artists(body: Json) -> Page[ArtistRecord] | None:
     """`GET /me/following`: the page is wrapped in `artists` and goes on from a cursor."""
     return _page(_get(body, "artists"), _followed)

@@ -12,6 +12,8 @@ from bot.errors import (
     ForbiddenError,
     GoneError,
     NeedsReconnectError,
+    NoPremiumError,
+    NotRegisteredError,
     QuotaError,
     RateLimitError,
     SpotifyError,
@@ -67,8 +69,11 @@ def _forbidden(name: str, text: str) -> SpotifyError:
     """403 says several things, in words only; a body may be plain text."""
     if "scope" in text:
         return NeedsReconnectError(f"{name}: 403, a permission is missing from the consent")
-    whole_account = "registered" in text or "premium" in text
-    return ForbiddenError(f"{name}: 403" + (", the account" if whole_account else ""), whole_account=whole_account)
+    if "registered" in text:
+        return NotRegisteredError(f"{name}: 403, the account is not registered with the application")
+    if "premium" in text:
+        return NoPremiumError(f"{name}: 403, the owner of the application has no Premium")
+    return ForbiddenError(f"{name}: 403")
 
 
 def _retry_after(value: str | None, now: datetime) -> timedelta | None:

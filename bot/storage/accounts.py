@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.listens import forget_waiting
-from bot.storage.schema import account, artist_follow, interaction, listen, listing
+from bot.storage.schema import UtcDateTime, account, artist_follow, interaction, listen, listing
 from bot.storage.syncs import LINKED, NEEDS_RECONNECT
 from bot.storage.tracks import forget_unshared
 
@@ -43,6 +43,12 @@ class Linked:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    authorised_at: datetime
+    refused_at: datetime | None  # since when Spotify refuses to renew it
+
+
+@dataclass(frozen=True, slots=True)
 class Erased:
     """How many rows went; `tracks` counts the different tracks of the interactions."""
 
@@ -57,6 +63,11 @@ class Erased:
 async def account_with(connection: AsyncConnection, source: str, external_ids: Collection[str]) -> Account | None:
     """The account under any of these ids, whoever linked it."""
     return await _one(connection, account.c.source == source, account.c.external_id.in_(list(external_ids)))
+
+
+async def count_accounts(connection: AsyncConnection, source: str) -> int:
+    """How many are linked, with those that need a new consent."""
+    return await connection.scalar(select(func.count()).select_from(account).where(account.c.source == source)) or 0
 
 
 async def account_of_member(connection: AsyncConnection, member_id: int, source: str) -> Account | None:
@@ -90,6 +101,7 @@ async def put_account(
     tokens: SealedTokens,
     scope: str,
     now: datetime,
+    reminds: bool = False,
 ) -> int:
     """Link, or renew what this member has linked already: its rows, its dates and its place in a sync stay."""
     renewed: dict[str, Any] = {
@@ -102,6 +114,9 @@ async def put_account(
         "token_expires_at": tokens.expires_at,
         "scope": scope,
         "authorised_at": now,
+        "refused_at": None,
+        "reminds": reminds,
+        "reminded_days": None,
         "sync_note": None,
     }
     there = account.c.member_id == member_id, account.c.source == source
@@ -132,6 +147,7 @@ async def replace_tokens(
         refresh_token=after.refresh,
         token_expires_at=after.expires_at,
         status=after.status,
+        refused_at=None,
     )
 
 
@@ -140,26 +156,36 @@ async def mark_needs_reconnect(connection: AsyncConnection, account_id: int, bef
     return await _update_if_same(connection, account_id, before, status=NEEDS_RECONNECT)
 
 
-async def forget_tokens(connection: AsyncConnection, account_id: int, before: SealedTokens) -> bool:
-    """The consent is gone: forget the tokens, keep every row. False as above."""
-    return await _update_if_same(
-        connection,
-        account_id,
-        before,
-        access_token=None,
-        refresh_token=None,
-        token_expires_at=None,
-        status=NEEDS_RECONNECT,
+async def consent_of(connection: AsyncConnection, account_id: int) -> Consent | None:
+    """None once the member unlinked."""
+    query = select(account.c.authorised_at, account.c.refused_at).where(account.c.id == account_id)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else Consent(*row)
+
+
+async def mark_refused(connection: AsyncConnection, account_id: int, before: SealedTokens, now: datetime) -> bool:
+    """Spotify refuses to renew: remember since when. Nothing is deleted, and nothing concluded. False as above."""
+    since = func.coalesce(account.c.refused_at, literal(now, UtcDateTime()))
+    return await _update_if_same(connection, account_id, before, refused_at=since)
+
+
+async def others_linked(connection: AsyncConnection, source: str, account_id: int) -> dict[int, bool]:
+    """Other linked accounts -> whether Spotify refuses to renew them too; the others first."""
+    query = select(account.c.id, account.c.refused_at).where(
+        account.c.source == source, account.c.status == LINKED, account.c.id != account_id
     )
+    found = {key: refused_at is not None for key, refused_at in await connection.execute(query.order_by(account.c.id))}
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+async def refused_tokens(connection: AsyncConnection, since: datetime) -> dict[int, SealedTokens]:
+    """Of the accounts that need a new consent because Spotify refuses to renew them, not longer than since then."""
+    return await _tokens(connection, account.c.refused_at >= since)
 
 
 async def kept_tokens(connection: AsyncConnection) -> dict[int, SealedTokens]:
-    """Of the accounts that need a new consent: the tokens that were not forgotten."""
-    columns = account.c
-    query = select(
-        columns.id, columns.access_token, columns.refresh_token, columns.token_expires_at, columns.status
-    ).where(columns.status == NEEDS_RECONNECT, columns.refresh_token.is_not(None))
-    return {key: SealedTokens(*row) for key, *row in await connection.execute(query)}
+    """Of the accounts that need a new consent, but not because Spotify refuses to renew them."""
+    return await _tokens(connection, account.c.refused_at.is_(None))
 
 
 async def revive(connection: AsyncConnection, account_id: int, kept: SealedTokens) -> bool:
@@ -195,6 +221,14 @@ async def erase_source(connection: AsyncConnection, member_id: int, source: str)
 def fresh_tokens(access: str, refresh: str, expires_at: datetime) -> SealedTokens:
     """Tokens of a consent that holds; both sealed."""
     return SealedTokens(access, refresh, expires_at, LINKED)
+
+
+async def _tokens(connection: AsyncConnection, which: ColumnElement[bool]) -> dict[int, SealedTokens]:
+    columns = account.c
+    query = select(
+        columns.id, columns.access_token, columns.refresh_token, columns.token_expires_at, columns.status
+    ).where(columns.status == NEEDS_RECONNECT, columns.refresh_token.is_not(None), which)
+    return {key: SealedTokens(*row) for key, *row in await connection.execute(query)}
 
 
 async def _update_if_same(connection: AsyncConnection, account_id: int, before: SealedTokens, **values: Any) -> bool:

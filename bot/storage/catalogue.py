@@ -8,8 +8,9 @@ from sqlalchemy import Select, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.sources import CATALOGUE
+from bot.storage.feature_scales import Lines, scales
 from bot.storage.members import PAUSED
-from bot.storage.schema import artist, audio_features, interaction, track, track_alias, track_artist
+from bot.storage.schema import artist, audio_features, feature_scale, interaction, track, track_alias, track_artist
 
 CHUNK = 500  # rows at a time: between chunks the event loop serves others
 IDS = 5000  # in one condition: databases take 32,766 parameters
@@ -23,6 +24,9 @@ FEATURE_COLUMNS = (
     audio_features.c.speechiness,
     audio_features.c.valence,
     audio_features.c.tempo,
+)
+_LIMITS = tuple(
+    {"loudness": (-100.0, 20.0), "tempo": (1.0, 400.0)}.get(column.name, (0.0, 1.0)) for column in FEATURE_COLUMNS
 )
 LOCAL_FILES = (
     select(track.c.id)
@@ -39,18 +43,22 @@ SPREAD, SPREAD_OVER = 40_503, 65_536  # mixes neighbours, for files are often in
 
 @dataclass(frozen=True, slots=True)
 class TrackRow:
-    """`features` has the nine numbers in their own units, None where unknown, and is None when nothing is known."""
+    """`features` has the nine numbers in their own units, None where unknown, and is None when nothing is known; those
+    of several sources are on one scale. `feature_source`: who measured them."""
 
     track_id: str
     title: str
     artists: tuple[str, ...]
     spotify_id: str | None
     features: tuple[float | None, ...] | None
+    feature_source: str | None = None
 
 
-async def tracks(connection: AsyncConnection, chosen: Select[int] | None = None) -> list[TrackRow]:
-    """The tracks whose keys `chosen` selects (None: all but local files), in the order of their keys. Three queries,
-    however many."""
+async def tracks(
+    connection: AsyncConnection, chosen: Select[int] | None = None, *, not_measured_by: Collection[str] = ()
+) -> list[TrackRow]:
+    """The tracks whose keys `chosen` selects (None: all but local files), in the order of their keys. Four queries,
+    however many. `not_measured_by`: sources whose audio features are not wanted."""
 
     def of(column: Any, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         return query.where(column.not_in(LOCAL_FILES) if chosen is None else column.in_(chosen))
@@ -62,15 +70,18 @@ async def tracks(connection: AsyncConnection, chosen: Select[int] | None = None)
         of(track_artist.c.track_id, artists).order_by(track_artist.c.track_id, track_artist.c.position),
     ):
         names.setdefault(key, []).append(name)
-    measured = select(audio_features.c.track_id, *FEATURE_COLUMNS).where(audio_features.c.known)
+    lines = await scales(connection)
+    measured = select(audio_features.c.track_id, audio_features.c.source, *FEATURE_COLUMNS).where(
+        audio_features.c.known, audio_features.c.source.not_in(not_measured_by)
+    )
     # Of several sources the one asked last wins; the name decides between equals.
     newest_last = (audio_features.c.fetched_at, audio_features.c.source)
-    features: dict[int, tuple[float | None, ...]] = {}
-    async for key, *values in rows(connection, of(audio_features.c.track_id, measured).order_by(*newest_last)):
-        features[key] = tuple(values)
-    shown = select(track.c.id, track.c.title, track.c.spotify_id)
+    features: dict[int, tuple[tuple[float | None, ...] | None, str | None]] = {}
+    async for key, source, *values in rows(connection, of(audio_features.c.track_id, measured).order_by(*newest_last)):
+        features[key] = moved(values, lines[source]) if source in lines else tuple(values), source
+    shown = select(track.c.id, track.c.title, track.c.spotify_id).where(track.c.title != "")  # bot.storage.retention
     return [
-        TrackRow(str(key), title, tuple(names.get(key, ())), spotify_id, features.get(key))
+        TrackRow(str(key), title, tuple(names.get(key, ())), spotify_id, *features.get(key, (None, None)))
         async for key, title, spotify_id in rows(connection, of(track.c.id, shown).order_by(track.c.id))
     ]
 
@@ -87,6 +98,14 @@ async def artists_of(connection: AsyncConnection, track_ids: Collection[int | No
     for key, name in await connection.execute(query):
         names.setdefault(key, []).append(name)
     return names
+
+
+def moved(values: Sequence[float | None], lines: Lines) -> tuple[float | None, ...]:
+    """A source's nine numbers on the scale of another, within what the feature can be; unknown ones stay unknown."""
+    return tuple(
+        None if value is None else min(max(value * factor + shift, low), high)
+        for value, (factor, shift), (low, high) in zip(values, lines, _LIMITS, strict=True)
+    )
 
 
 async def tracks_by_id(connection: AsyncConnection, track_ids: Sequence[str]) -> dict[str, TrackRow]:
@@ -131,7 +150,9 @@ async def state(connection: AsyncConnection) -> tuple[object, ...]:
     """Changes whenever a track or a feature is added or brought up to date: compare it, do not read it."""
     of_tracks = select(func.count(), func.max(track.c.updated_at)).select_from(track)
     of_features = select(func.count(), func.max(audio_features.c.fetched_at)).select_from(audio_features)
-    return (*(await connection.execute(of_tracks)).one(), *(await connection.execute(of_features)).one())
+    of_scales = select(func.count(), func.max(feature_scale.c.measured_at)).select_from(feature_scale)
+    states = [(await connection.execute(query)).one() for query in (of_tracks, of_features, of_scales)]
+    return tuple(value for state in states for value in state)
 
 
 async def rows(connection: AsyncConnection, query: Select[*tuple[Any, ...]]) -> AsyncIterator[Sequence[Any]]:

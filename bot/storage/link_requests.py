@@ -41,6 +41,7 @@ class LinkRequest:
     consent_at: datetime | None
     dm_channel_id: str | None
     dm_message_id: str | None
+    reminds: bool  # whether they want to hear before the consent ends
 
 
 async def add_request(
@@ -102,7 +103,14 @@ async def put_message(connection: AsyncConnection, request_id: int, channel_id: 
 
 
 async def bind_browser(
-    connection: AsyncConnection, request_id: int, *, browser_hash: str, state_hash: str, verifier: str, now: datetime
+    connection: AsyncConnection,
+    request_id: int,
+    *,
+    browser_hash: str,
+    state_hash: str,
+    verifier: str,
+    reminds: bool,
+    now: datetime,
 ) -> bool:
     """Send this browser to Spotify with a fresh state. False, and nothing changes, when another browser was bound
     before or the request was closed in the meantime."""
@@ -114,7 +122,12 @@ async def bind_browser(
             or_(link_request.c.browser_hash.is_(None), link_request.c.browser_hash == browser_hash),
         )
         .values(
-            browser_hash=browser_hash, state_hash=state_hash, verifier=verifier, stage=Stage.CONSENT, consent_at=now
+            browser_hash=browser_hash,
+            state_hash=state_hash,
+            verifier=verifier,
+            reminds=reminds,
+            stage=Stage.CONSENT,
+            consent_at=now,
         )
     )
     return bound.rowcount == 1
@@ -161,6 +174,7 @@ async def _one(connection: AsyncConnection, **where: object) -> LinkRequest | No
         columns.consent_at,
         columns.dm_channel_id,
         columns.dm_message_id,
+        columns.reminds,
     ).filter_by(**where)
     row = (await connection.execute(query)).one_or_none()
     if row is None:

@@ -107,6 +107,9 @@ account = Table(  # what a member linked, or connected by name (bot.storage.conn
     Column("sync_started_at", UtcDateTime),  # set while a sync is under way, or stopped before its end
     Column("sync_resumes_at", UtcDateTime),  # a stopped sync goes on by itself, but not before
     Column("sync_note", Text),  # why the last sync did not complete, in words for the member
+    Column("refused_at", UtcDateTime),  # since when Spotify refuses to renew the tokens, if it does
+    Column("reminds", Boolean, nullable=False, server_default=text("false")),  # the member wants the next two
+    Column("reminded_days", Integer),  # the last reminder said so many days before the consent ends
     UniqueConstraint("member_id", "source"),
     UniqueConstraint("source", "external_id"),
     sqlite_autoincrement=True,  # a sync under way must not take a later link for its own
@@ -128,6 +131,7 @@ link_request = Table(  # one row per /link; secrets as SHA-256 only, the PKCE ve
     Column("consent_at", UtcDateTime),
     Column("dm_channel_id", Text),  # the message that is edited as things go
     Column("dm_message_id", Text),
+    Column("reminds", Boolean, nullable=False, server_default=text("false")),  # agreed to on our page
     Index(None, "discord_id"),
 )
 
@@ -146,6 +150,32 @@ upload_request = Table(  # one row per upload page that /import gave out; secret
     Column("opened_at", UtcDateTime),  # when its browser sent the first file
     Index(None, "discord_id"),
     sqlite_autoincrement=True,  # what is on its way is known by this id
+)
+
+spotify_endpoint = Table(  # what Spotify lets the host's application ask, as it was found out
+    "spotify_endpoint",
+    metadata,
+    Column("app", Text, primary_key=True),  # the client id: another application may be allowed something else
+    Column("endpoint", Text, primary_key=True),
+    Column("answered_at", UtcDateTime),  # last, for anybody
+    Column("closed_at", UtcDateTime),  # answered with 403 since, for everybody
+)
+
+spotify_quota = Table(  # kinds of calls that Spotify told this application to leave alone
+    "spotify_quota",
+    metadata,
+    Column("app", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("closed_until", UtcDateTime, nullable=False),
+)
+
+spotify_usage = Table(  # requests an hour, for the daily budget and for fair shares; a week of them is kept
+    "spotify_usage",
+    metadata,
+    Column("hour", UtcDateTime, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("account_id", Integer, primary_key=True),  # 0: nobody's; outlives the account, as the quota does
+    Column("requests", Integer, nullable=False),
 )
 
 track = Table(
@@ -266,7 +296,7 @@ audio_features = Table(  # per source, because sources measure differently; a ro
     "audio_features",
     metadata,
     _of_track(primary_key=True),
-    Column("source", Text, primary_key=True),  # reccobeats | …
+    Column("source", Text, primary_key=True),  # bot.sources.FeatureOrigin, or the source of an imported file
     Column("acousticness", Float),
     Column("danceability", Float),
     Column("energy", Float),
@@ -278,6 +308,14 @@ audio_features = Table(  # per source, because sources measure differently; a ro
     Column("tempo", Float),  # BPM
     Column("known", Boolean, nullable=False),
     Column("fetched_at", UtcDateTime, nullable=False),
+)
+
+feature_scale = Table(  # what brings a source's numbers to the scale of another, so that both can stand in one column
+    "feature_scale",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("lines", JSON, nullable=False),  # factor and shift of each of the nine, in the order above
+    Column("measured_at", UtcDateTime, nullable=False),
 )
 
 training_run = Table(

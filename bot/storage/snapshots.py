@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, and_, case, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.sources import CATALOGUE
+from bot.sources import CATALOGUE, Source
 from bot.storage.catalogue import LOCAL_FILES, SPREAD, SPREAD_OVER, TrackRow, rows, tracks
 from bot.storage.members import PAUSED
 from bot.storage.schema import audio_features, interaction, track, training_refusal
@@ -97,7 +97,9 @@ async def contributions(connection: AsyncConnection, sources: Collection[str]) -
 async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> AsyncIterator[TrackRow]:
     """The tracks that anybody has from these sources, and those of the host's catalogue that can be compared by their
     features, in the order of their keys; then those that nobody has at all and one of these sources describes, so that
-    a list can hold something new to everybody."""
+    a list can hold something new to everybody. Audio features that came from a source which may not train are left
+    out."""
+    kept_back = {source.value for source in Source} - set(sources)
     held = select(interaction.c.track_id).where(_may_train(sources))
     offered = await _offered(connection)
     last = 0
@@ -109,7 +111,7 @@ async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> As
         ]
         both = union(*halves).subquery()
         page = select(both.c.track_id).order_by(both.c.track_id).limit(TRACKS_AT_ONCE)
-        found = await tracks(connection, page)
+        found = await tracks(connection, page, not_measured_by=kept_back)
         for row in found:
             yield row
         if len(found) < TRACKS_AT_ONCE:
@@ -127,7 +129,7 @@ async def tracks_of(connection: AsyncConnection, sources: Collection[str]) -> As
         .order_by(track.c.id.desc())
         .limit(MOST_UNHEARD)
     )
-    for row in await tracks(connection, select(nobody_has.subquery().c.id)):
+    for row in await tracks(connection, select(nobody_has.subquery().c.id), not_measured_by=kept_back):
         yield row
 
 

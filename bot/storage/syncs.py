@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.members import PAUSED
@@ -27,6 +27,7 @@ class SyncAccount:
     started_at: datetime | None  # set while a sync is under way, or stopped before its end
     resumes_at: datetime | None
     note: str | None
+    authorised_at: datetime
 
 
 async def account_of(connection: AsyncConnection, discord_id: str, source: str) -> SyncAccount | None:
@@ -46,18 +47,24 @@ async def due_accounts(
 ) -> list[SyncAccount]:
     """Whose stopped sync may go on, and whose last one is old, of those who have not paused; who waited longest comes
     first."""
-    stopped = and_(account.c.sync_resumes_at.is_(None), account.c.sync_started_at.is_not(None))  # by a restart
-    old = and_(
-        account.c.sync_resumes_at.is_(None),
-        or_(account.c.last_synced_at.is_(None), account.c.last_synced_at <= synced_before),
-    )
+    ready = or_(account.c.sync_resumes_at.is_(None), account.c.sync_resumes_at <= now)
     query = (
         _select()
         .where(account.c.source == source, account.c.status == LINKED, account.c.member_id.not_in(PAUSED))
-        .where(or_(stopped, old, account.c.sync_resumes_at <= now))
+        .where(ready, is_waiting(synced_before))
         .order_by(account.c.last_synced_at.asc().nulls_first(), account.c.id)
     )
     return [SyncAccount(*row) for row in await connection.execute(query)]
+
+
+def is_waiting(synced_before: datetime) -> ColumnElement[bool]:
+    """Whose sync was stopped before its end, and whose last one is old, or never was."""
+    return or_(
+        account.c.sync_started_at.is_not(None),
+        account.c.sync_resumes_at.is_not(None),
+        account.c.last_synced_at.is_(None),
+        account.c.last_synced_at <= synced_before,
+    )
 
 
 async def note_started(connection: AsyncConnection, account_id: int, started_at: datetime) -> None:
@@ -95,4 +102,5 @@ def _select() -> Select[*tuple[Any, ...]]:
         account.c.sync_started_at,
         account.c.sync_resumes_at,
         account.c.sync_note,
+        account.c.authorised_at,
     ).join(member, member.c.id == account.c.member_id)

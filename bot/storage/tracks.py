@@ -37,7 +37,8 @@ async def store_tracks(
 ) -> list[int]:
     """The keys of `records`, in their order. Unknown tracks are added; titles, albums and artists of known ones are
     brought up to date by the id that is linked to, so that two editions do not take turns. `refresh` False: known ones
-    stay as they are, for sources that know less of a track than Spotify does."""
+    stay as they are, for sources that know less of a track than Spotify does; unless nothing is known of them any
+    more (bot.storage.retention)."""
     known = await _known(connection, [alias for record in records for alias in _aliases(record)])
     await _add(connection, [record for record in records if _find(known, record) is None], known, source, now)
     keys = [known[_main_alias(record, known)] for record in records]
@@ -52,8 +53,12 @@ async def store_tracks(
         ],
         key=["scheme", "value"],
     )
-    if refresh:
-        await _bring_up_to_date(connection, list(zip(keys, records, strict=True)), source, now)
+    read = list(zip(keys, records, strict=True))
+    if not refresh:
+        bare = set(await connection.scalars(select(track.c.id).where(track.c.id.in_(keys), track.c.title == "")))
+        read = [(key, record) for key, record in read if key in bare]
+    if read:
+        await _bring_up_to_date(connection, read, source, now)
     return keys
 
 

@@ -1,7 +1,7 @@
 """Collecting without Discord: the real gateway, tokens, storage and services against the sandbox's far ends."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,12 +12,17 @@ from sqlalchemy import select
 
 from bot.audio_features.chain import Chain
 from bot.audio_features.reccobeats import ReccoBeats
+from bot.services.allowance import Allowance
+from bot.services.daily import Daily
+from bot.services.endpoints import Endpoints
 from bot.services.features import FeaturesService
+from bot.services.host import HostNotices
 from bot.services.progress import Progress
 from bot.services.sync import SyncRun, SyncService
 from bot.services.tokens import TokenKeeper
 from bot.sources import Source
 from bot.spotify.gateway import Gateway
+from bot.spotify.kinds import CallKind
 from bot.spotify.oauth import OAuth
 from bot.spotify.vault import Vault
 from bot.storage.accounts import erase_source, fresh_tokens, put_account
@@ -28,7 +33,8 @@ from sandbox.reccobeats_server import ReccoBeatsServer
 from sandbox.spotify.catalogue import Track
 from sandbox.spotify.library import SpotifyUser
 from sandbox.spotify_server import SpotifyServer
-from tests.bot.linking import OLD_KEY, Hands
+from tests.bot.connecting import unconnected
+from tests.bot.linking import OLD_KEY, Hands, Told
 
 MIDDLE = {
     "acousticness": 0.1,
@@ -52,8 +58,12 @@ class Desk:
     reccobeats: ReccoBeatsServer
     clock: Hands
     http: aiohttp.ClientSession
+    tokens: TokenKeeper
     gateway: Gateway
     features: FeaturesService
+    allowance: Allowance
+    told: Told
+    host: HostNotices
     syncs: SyncService
     artist_tracks: int = 0
 
@@ -66,8 +76,14 @@ class Desk:
             self.reccobeats.add({one.id: MIDDLE for one in tracks})
         return tracks
 
-    async def link(self, user: SpotifyUser, discord_id: str | None = None) -> int:
-        return await link_account(self.database, self.spotify, user, discord_id or user.id, OLD_KEY, self.clock())
+    async def link(
+        self, user: SpotifyUser, discord_id: str | None = None, token_life: timedelta = timedelta(days=365)
+    ) -> int:
+        """`token_life`: how long the bot takes the access token for good; Spotify lets it live for an hour."""
+        now = self.clock()
+        return await link_account(
+            self.database, self.spotify, user, discord_id or user.id, OLD_KEY, now, token_life=token_life
+        )
 
     async def unlink(self, discord_id: str) -> None:
         async with self.database.write() as connection:
@@ -88,8 +104,20 @@ class Desk:
         """Close the syncs in the middle of whatever they do; open new ones."""
         await self.syncs.close()
         self.syncs = SyncService(
-            self.database, self.gateway, self.features, self.clock, artist_tracks=self.artist_tracks
+            self.database,
+            self.gateway,
+            self.features,
+            self.allowance,
+            self.host,
+            self.clock,
+            artist_tracks=self.artist_tracks,
         )
+
+    def daily(self, hours: float = 24.0) -> Daily:
+        """The daily task, nothing but Spotify connected; each one begins anew."""
+        connections = unconnected(self.database, self.clock)
+        interval = timedelta(hours=hours)
+        return Daily(self.database, self.syncs, connections, self.features, self.clock, sync_interval=interval)
 
     async def known(self, kind: str | None = None) -> Counter[str]:
         """Title -> count, over all listings."""
@@ -116,7 +144,14 @@ class Desk:
 
 
 async def link_account(
-    database: Database, spotify: SpotifyServer, user: SpotifyUser, discord_id: str, key: str, now: datetime
+    database: Database,
+    spotify: SpotifyServer,
+    user: SpotifyUser,
+    discord_id: str,
+    key: str,
+    now: datetime,
+    *,
+    token_life: timedelta = timedelta(days=365),
 ) -> int:
     """As the linking pages leave it: the account, with its tokens sealed."""
     answer, vault = spotify.accounts.issue(user), Vault([key])
@@ -131,7 +166,7 @@ async def link_account(
             tokens=fresh_tokens(
                 vault.seal(str(answer["access_token"])),
                 vault.seal(str(answer["refresh_token"])),
-                now + timedelta(days=365),
+                now + token_life,
             ),
             scope="",
             now=now,
@@ -140,7 +175,12 @@ async def link_account(
 
 @asynccontextmanager
 async def collecting(
-    database: Database, *, artist_tracks: int = 0, threads: int = 4, timeout_seconds: float = 20
+    database: Database,
+    *,
+    artist_tracks: int = 0,
+    threads: int = 4,
+    budgets: Mapping[CallKind, int] | None = None,
+    timeout_seconds: float = 20,
 ) -> AsyncIterator[Desk]:
     clock = Hands()
     async with AsyncExitStack() as stack:
@@ -152,9 +192,18 @@ async def collecting(
         )
         tokens = TokenKeeper(database, Vault([OLD_KEY]), oauth, clock)
         stack.push_async_callback(tokens.close)
+        told = Told()
+        host = HostNotices(told, clock)
+        allowance = Allowance(database, spotify.client_id, budgets or {}, clock, sync_interval=timedelta(days=1))
+        await allowance.open()
+        stack.push_async_callback(allowance.close)
+        endpoints = Endpoints(database, spotify.client_id, clock)
+        await endpoints.open()
         gateway = Gateway(
             spotify.api_url,
             tokens,
+            allowance,
+            endpoints,
             clock,
             threads=threads,
             retry_delays=(0.0, 0.0),
@@ -164,8 +213,22 @@ async def collecting(
         features = FeaturesService(
             database, Chain([ReccoBeats(reccobeats.url, http, clock, retry_delays=(0.0, 0.0))]), clock
         )
-        syncs = SyncService(database, gateway, features, clock, artist_tracks=artist_tracks)
-        desk = Desk(database, spotify, reccobeats, clock, http, gateway, features, syncs, artist_tracks)
+        syncs = SyncService(database, gateway, features, allowance, host, clock, artist_tracks=artist_tracks)
+        desk = Desk(
+            database,
+            spotify,
+            reccobeats,
+            clock,
+            http,
+            tokens,
+            gateway,
+            features,
+            allowance,
+            told,
+            host,
+            syncs,
+            artist_tracks,
+        )
         try:
             yield desk
         finally:

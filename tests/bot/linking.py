@@ -10,6 +10,9 @@ import aiohttp
 from cryptography.fernet import Fernet
 
 from bot.link_pages import link_routes
+from bot.services.allowance import Allowance
+from bot.services.endpoints import Endpoints
+from bot.services.host import HostNotice, HostNotices
 from bot.services.link import Linked, LinkService
 from bot.services.link_message import LinkNews, LinkReporter
 from bot.services.tokens import TokenKeeper
@@ -49,6 +52,16 @@ class Shown:
 
 
 @dataclass
+class Told:
+    """Stands where the host's direct messages are."""
+
+    notices: list[HostNotice] = field(default_factory=list)
+
+    async def tell(self, notice: HostNotice) -> None:
+        self.notices.append(notice)
+
+
+@dataclass
 class House:
     database: Database
     spotify: SpotifyServer
@@ -56,6 +69,7 @@ class House:
     service: LinkService
     tokens: TokenKeeper
     shown: Shown
+    told: Told
     linked: list[Linked]
 
     async def offer(self, discord_id: str = "100", name: str = "Ada (@ada)", guild: str | None = "Home") -> str:
@@ -68,7 +82,9 @@ class House:
 
 
 @asynccontextmanager
-async def linking(database: Database, keys: tuple[str, ...] = (OLD_KEY,)) -> AsyncIterator[House]:
+async def linking(
+    database: Database, keys: tuple[str, ...] = (OLD_KEY,), *, seats: int | None = None
+) -> AsyncIterator[House]:
     clock, port = Hands(), free_port()
     public_url = f"http://127.0.0.1:{port}"
     async with AsyncExitStack() as stack:
@@ -87,15 +103,26 @@ async def linking(database: Database, keys: tuple[str, ...] = (OLD_KEY,)) -> Asy
         )
         tokens = TokenKeeper(database, vault, oauth, clock)
         stack.push_async_callback(tokens.close)
-        gateway = Gateway(spotify.api_url, tokens, clock, retry_delays=(0.0,))
+        allowance = Allowance(database, spotify.client_id, {}, clock, sync_interval=timedelta(days=1))
+        endpoints = Endpoints(database, spotify.client_id, clock)
+        gateway = Gateway(spotify.api_url, tokens, allowance, endpoints, clock, retry_delays=(0.0,))
         stack.push_async_callback(gateway.close)
-        shown, linked = Shown(), []
+        shown, told, linked = Shown(), Told(), []
 
         async def on_linked(event: Linked) -> None:
             linked.append(event)
 
         service = LinkService(
-            database, vault, oauth, gateway, LinkReporter(database, shown), on_linked, public_url, clock
+            database,
+            vault,
+            oauth,
+            gateway,
+            LinkReporter(database, shown),
+            on_linked,
+            HostNotices(told, clock),
+            public_url,
+            clock,
+            seats=seats,
         )
         stack.push_async_callback(service.close)
 
@@ -105,7 +132,7 @@ async def linking(database: Database, keys: tuple[str, ...] = (OLD_KEY,)) -> Asy
         web = Web("127.0.0.1", port, ready, link_routes(service, public_url))
         await web.start()
         stack.push_async_callback(web.close)
-        yield House(database, spotify, clock, service, tokens, shown, linked)
+        yield House(database, spotify, clock, service, tokens, shown, told, linked)
 
 
 async def consent(browser: Browser, url: str) -> Page:

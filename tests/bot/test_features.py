@@ -165,7 +165,7 @@ async def test_one_question_at_a_time(desk):
 class Second:
     """Another source, which knows everything with a certain tempo."""
 
-    name, batch = "second", 2
+    name, batch, is_open = "second", 2, True
 
     def __init__(self) -> None:
         self.asked: list[Any] = []

@@ -69,6 +69,7 @@ def account(**changes):
         "started_at": None,
         "resumes_at": None,
         "note": None,
+        "authorised_at": NOON,
     }
     return SyncAccount(**values | changes)
 
@@ -84,7 +85,9 @@ def test_every_status_has_a_page(following):
 
 def test_a_single_track_is_one_track():
     liked = (Holding("discord", "liked", 1, 1),)
-    assert "Altogether: 1 track; the" in words(status_page(Status(True, None, None, liked, 1, 1, Next.LINK)))
+    assert "Altogether: 1 track; features known for 100 % of your tracks." in words(
+        status_page(Status(True, None, None, liked, 1, 1, Next.LINK))
+    )
 
 
 def test_a_kind_or_source_from_a_newer_version_does_no_harm():

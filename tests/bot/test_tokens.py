@@ -125,14 +125,15 @@ async def test_a_refused_token_is_renewed_before_its_time(house):
     assert refreshes(house) == 1
 
 
-async def test_a_revoked_consent_is_marked_and_its_tokens_forgotten(house):
+async def test_a_revoked_consent_is_marked_and_nothing_is_deleted(house):
+    before = await row(house.database)
     house.spotify.users["ada"].revoke()
     house.clock.turn(hours=2)
     with pytest.raises(NeedsReconnectError):
         await house.tokens.token(1)
     stored = await row(house.database)
-    assert (stored.status, stored.access_token, stored.refresh_token) == ("needs_reconnect", None, None)
-    assert stored.user_id == "ada"
+    marked = {"status": "needs_reconnect", "refused_at": house.clock.now}
+    assert dict(stored._mapping) == dict(before._mapping) | marked
     with pytest.raises(NeedsReconnectError):
         await house.tokens.token(1)
     assert refreshes(house) == 1  # it is not asked again

@@ -1,0 +1,74 @@
+"""Direct messages about consents that end, and the button that stops them. The button works after a restart too."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Self
+
+import discord
+from discord.ext import commands
+
+from bot.cogs.press import cog_of, message_of, press
+from bot.replies.reminders import STOP_ID, reminder, stop_button, stopped
+from bot.services.reminders import Delivery, ReminderService
+
+log = logging.getLogger(__name__)
+
+LOGIN_LOOKS, LOGIN_LOOK_S = 60, 0.5
+
+Interaction = discord.Interaction[Any]
+
+
+class ReminderSender:
+    """The service's way to Discord."""
+
+    def __init__(self, client: Callable[[], discord.Client]) -> None:
+        self._client = client
+
+    async def remind(self, discord_id: str, ends_at: datetime) -> Delivery:
+        client = self._client()
+        for _ in range(LOGIN_LOOKS):  # at the start the bot looks before it is logged in
+            if client.user is not None or client.is_closed():
+                break
+            await asyncio.sleep(LOGIN_LOOK_S)
+        if client.user is None or client.is_closed():
+            return Delivery.AWAY
+        try:
+            user = await client.fetch_user(int(discord_id))
+            await user.send(reminder(ends_at), view=stop_button(discord_id))
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.info("a reminder did not go out: %s", error.code)
+            return Delivery.CLOSED
+        except (discord.HTTPException, OSError) as error:
+            log.info("a reminder has to wait: %s", getattr(error, "code", type(error).__name__))
+            return Delivery.AWAY
+        return Delivery.SENT
+
+
+class RemindersCog(commands.Cog):
+    def __init__(self, service: ReminderService) -> None:
+        self._service = service
+
+    async def stop(self, interaction: Interaction) -> None:
+        await interaction.response.defer()
+        await self._service.stop(str(interaction.user.id))
+        text = stopped(message_of(interaction).content)
+        await interaction.edit_original_response(content=text, view=None)
+
+
+class StopRemindersButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=STOP_ID):
+    def __init__(self, item: discord.ui.Button[discord.ui.View], owner: str) -> None:
+        super().__init__(item)
+        self._owner = owner
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        assert isinstance(item, discord.ui.Button)
+        return cls(item, match["owner"])
+
+    async def callback(self, interaction: Interaction) -> None:
+        await press(interaction, self._owner, lambda: cog_of(interaction, RemindersCog).stop(interaction))

@@ -1,0 +1,136 @@
+"""Consents end after six months: agreed to, told in time, once each, and stopped with a button."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from bot.services.reminders import Delivery, ReminderService
+from bot.spotify.oauth import consent_ends
+from bot.storage.schema import account
+from sandbox.accounts_server import six_months_after
+from sandbox.browser import Browser
+from tests.bot.linking import linking
+
+
+@dataclass
+class Mail:
+    """Stands where Discord's direct messages are."""
+
+    sent: list[tuple[str, datetime]] = field(default_factory=list)
+    delivery: Delivery = Delivery.SENT
+
+    async def remind(self, discord_id: str, ends_at: datetime) -> Delivery:
+        self.sent.append((discord_id, ends_at))
+        return self.delivery
+
+
+@pytest.fixture
+async def house(database):
+    async with linking(database) as house:
+        house.spotify.add_user("ada", "Ada")
+        yield house
+
+
+@pytest.fixture
+def mail():
+    return Mail()
+
+
+async def link(house, remind="yes"):
+    async with Browser() as browser:
+        page = await browser.open(await house.offer())
+        assert "30 and 7 days before" in page.text
+        page = await browser.submit(page, remind=remind)
+        page = await browser.submit(page, user="ada", decision="agree")
+        assert page.status == 200
+    await house.followed_up()
+
+
+async def live_through(house, service, days):
+    """A look every day; returns the days on which something was sent."""
+    mailed = []
+    for day in range(days):
+        before = len(service._messages.sent)
+        await service.send_due()
+        if len(service._messages.sent) > before:
+            mailed.append(day)
+        house.clock.turn(days=1)
+    return mailed
+
+
+async def test_thirty_and_seven_days_before_once_each(house, mail):
+    await link(house)
+    ends = consent_ends(house.clock.now)
+    whole = (ends - house.clock.now).days
+    mailed = await live_through(house, ReminderService(house.database, mail, house.clock), whole + 30)
+    assert mailed == [whole - 30, whole - 7]
+    assert mail.sent == [("100", ends)] * 2
+
+
+async def test_nobody_is_told_who_did_not_agree(house, mail):
+    await link(house, remind=None)
+    house.clock.turn(days=170)
+    assert await live_through(house, ReminderService(house.database, mail, house.clock), 20) == []
+
+
+async def test_the_stop_button_stops_them_until_the_next_link(house, mail):
+    service = ReminderService(house.database, mail, house.clock)
+    await link(house)
+    house.clock.turn(days=155)
+    await service.send_due()
+    await service.stop("100")
+    house.clock.turn(days=20)
+    await service.send_due()
+    assert len(mail.sent) == 1
+    await link(house)
+    whole = (consent_ends(house.clock.now) - house.clock.now).days
+    assert await live_through(house, service, 200) == [whole - 30, whole - 7]
+
+
+async def test_reconnecting_begins_anew(house, mail):
+    service = ReminderService(house.database, mail, house.clock)
+    await link(house)
+    house.clock.turn(days=178)
+    await service.send_due()
+    await link(house)
+    await service.send_due()
+    assert len(mail.sent) == 1
+    async with house.database.read() as connection:
+        row = (await connection.execute(select(account))).one()
+    assert (row.authorised_at, row.reminded_days) == (house.clock.now, None)
+
+
+async def test_whoever_takes_no_messages_is_not_tried_again_and_an_outage_is(house, mail):
+    service = ReminderService(house.database, mail, house.clock)
+    await link(house)
+    house.clock.turn(days=160)
+    mail.delivery = Delivery.AWAY
+    await service.send_due()
+    await service.send_due()
+    assert len(mail.sent) == 2
+    mail.delivery = Delivery.CLOSED
+    await service.send_due()
+    await service.send_due()
+    assert len(mail.sent) == 3
+
+
+async def test_a_bot_that_was_away_says_the_last_word_only(house, mail):
+    await link(house)
+    house.clock.turn(days=178)
+    service = ReminderService(house.database, mail, house.clock)
+    await service.send_due()
+    await service.send_due()
+    house.clock.turn(days=30)
+    await service.send_due()  # it has ended: /status and /sync say what to do
+    assert len(mail.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [datetime.fromisoformat(f"{day}T23:59:00Z") for day in ("2026-08-31", "2027-08-29", "2026-01-01", "2026-12-31")],
+)
+def test_six_months_as_spotify_counts_them(given):
+    assert consent_ends(given) == six_months_after(given)
+    assert timedelta(days=180) < consent_ends(given) - given < timedelta(days=185)
