@@ -56,7 +56,13 @@ _OF_BRANCH: dict[str, dict[str, int]] = {
     "neighbour": {f"neighbour.{name}": dimensions for name, dimensions in _LINKS.items()},
     "deep": {"history_embedding": 2, "hidden_bias": 1, "track_embedding": 2, "track_bias": 1},
     "artist": {},
-    "audio": {"sound_vectors": 2, "history_sound.weight": 2, "history_sound.bias": 1},
+    "audio": {
+        "sound_vectors": 2,
+        "history_sound.weight": 2,
+        "history_sound.bias": 1,
+        "wave_directions": 2,
+        "wave_phases": 1,
+    },
 }
 
 

@@ -38,7 +38,9 @@ class Schedule:
     """Looks without improvement after which training stops."""
     most_columns: int = 20_000
     """Tracks in one softmax; of a larger catalogue each step sees what its members like and a random choice."""
-    sound_steps: int = 300
+    sound_steps: int = 600
+    sound_epochs: int = 20
+    """At most; with few members there is little to learn beyond the likeness that the branch begins with."""
     sound_members: int = 128
     sound_learning_rate: float = 3e-3
     compatibility_steps: int = 1_200
@@ -160,7 +162,18 @@ def fit_deep(
     with torch.no_grad():
         for parameter, mean in zip(trained, best_average, strict=True):
             parameter.copy_(mean)
+        _silence(network, data.tensor(np.equal(chances_of, 0)))
     return best_step
+
+
+def _silence(network: NCF, unheard: Tensor) -> None:
+    """What begins at random and is never learned says nothing: a track that nobody has adds nothing to a history, and
+    its own logit is the mean of all others'."""
+    if unheard.all():
+        return
+    network.history_embedding[unheard] = 0.0
+    network.track_embedding[unheard] = network.track_embedding[~unheard].mean(dim=0)
+    network.track_bias[unheard] = network.track_bias[~unheard].mean()
 
 
 def fit_sound(network: NCF, data: Dataset, schedule: Schedule, rng: np.random.Generator, on_step: OnStep) -> None:
@@ -178,6 +191,7 @@ def fit_sound(network: NCF, data: Dataset, schedule: Schedule, rng: np.random.Ge
     chances_of = heard / len(members)
     parameters = [*network.history_sound.parameters(), *network.track_sound.parameters(), network.sound_temperature]
     optimiser = torch.optim.AdamW(parameters, lr=schedule.sound_learning_rate, weight_decay=1e-2)
+    steps = min(schedule.sound_steps, schedule.sound_epochs * ceil(len(members) / schedule.sound_members))
     for step, chosen in enumerate(_batches(members, schedule.sound_members, rng), start=1):
         batch = data.batch(chosen)
         liked = (batch.weights > 0) & ~silent[batch.tracks]
@@ -191,8 +205,8 @@ def fit_sound(network: NCF, data: Dataset, schedule: Schedule, rng: np.random.Ge
         counts = torch.bincount(batch.members[wanted], minlength=batch.size)
         loss = -(chances / counts[batch.members[wanted]].sqrt()).sum() / batch.size
         _step(optimiser, loss, "audio branch")
-        on_step(step / schedule.sound_steps, step, loss.item())
-        if step == schedule.sound_steps:
+        on_step(step / steps, step, loss.item())
+        if step == steps:
             break
 
 

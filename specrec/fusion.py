@@ -1,43 +1,63 @@
 """How the branches become one score: scaled per member, weighed by gates that are found on members held out whole."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specrec.interactions import Histories, Rows
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Numbers = NDArray[np.float64]
+
+
+RARER = 1.0
+Listeners = TypeVar("Listeners", Numbers, "Tensor")
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """`source` / (listeners + RARER)^`exponent`: the larger the exponent, the rarer the tracks it speaks for."""
+    """One opinion on every track: the scores of `source`, louder for rarer tracks the larger the `exponent`."""
 
     name: str
     source: str
     exponent: float
     default: float
     """Its gate where nothing can be measured, and what few members can move little."""
+    unheard: bool = False
+    """Whether it speaks of the tracks alone that nobody has yet: what is known of those is how they sound, and who
+    made them, so that both may count for more there."""
+
+    def voice(self, listeners: Listeners) -> Listeners:
+        """(T,) what its scores are multiplied by. `listeners` (T,) of numpy or torch."""
+        if self.unheard:
+            return (listeners == 0) * (listeners + 1)
+        voice: Listeners = (listeners + RARER) ** -self.exponent
+        return voice
 
 
 BRANCHES = (
-    Branch("wide", "wide", 0.0, 2.4),
-    Branch("wide, rarer tracks", "wide", 0.3, 1.2),
-    Branch("neighbour", "neighbour", 0.3, 1.2),
-    Branch("neighbour, rarer tracks", "neighbour", 0.9, 1.2),
-    Branch("deep", "deep", 0.0, 3.6),
-    Branch("artist", "artist", 0.0, 3.0),
-    Branch("audio", "audio", 0.0, 1.2),
+    Branch("wide", "wide", 0.0, 0.3),
+    Branch("wide, rarer tracks", "wide", 0.3, 0.3),
+    Branch("neighbour", "neighbour", 0.3, 2.0),
+    Branch("neighbour, rarer tracks", "neighbour", 0.9, 0.9),
+    Branch("deep", "deep", 0.0, 0.5),
+    Branch("artist", "artist", 0.0, 4.0),
+    Branch("audio", "audio", 0.0, 3.5),
+    Branch("artist, unheard tracks", "artist", 0.0, 0.5, unheard=True),
+    Branch("audio, unheard tracks", "audio", 0.0, 0.5, unheard=True),
 )
-RARER = 1.0
 TOP = 20  # tracks that the member does not have, whose mean is 1
 CLIP = (-1.0, 3.0)
 DEEP_SCALE = 6.0  # logits are comparable between members as they are
 SMALLEST_SPREAD = 1e-4  # of the largest score: a branch that says less about a member is silent
 CANDIDATES = 100  # best tracks of each branch among which gates are found
-PULL = 1.0  # towards the defaults; one held-out member pulls about as much
-SMALLEST_GATE = 0.02  # of the largest: less is left out of a version
+PULL, FEW = 3.0, 50  # towards the defaults: fades as there are more than a few members to measure on
+LEAST_UNHEARD = 0.1  # somebody has to tell the tracks apart that nobody has
+SMALLEST_GATE = 0.01  # of the largest: less is left out of a version
 
 HELD_OUT = 0.15
 FEWEST_HELD_OUT, MOST_HELD_OUT = 100, 750
@@ -110,6 +130,7 @@ def fit_gates(members: list[Candidates], defaults: Numbers) -> Numbers:
     scores = np.concatenate([member.scores for member in found])
     weights = np.concatenate([member.wanted / member.wanted.sum() ** 0.5 for member in found])
     totals = np.add.reduceat(weights, starts)
+    pull = PULL / (1 + len(found) / FEW)
 
     def loss(gates: Numbers) -> tuple[float, Numbers]:
         logits = scores @ gates
@@ -118,11 +139,12 @@ def fit_gates(members: list[Candidates], defaults: Numbers) -> Numbers:
         sums = np.add.reduceat(odds, starts)
         chances = odds / np.repeat(sums, sizes)
         pulled = gates - defaults
-        value = -(weights @ logits) + totals @ (tops + np.log(sums)) + PULL * (pulled @ pulled) / 2
-        slope = scores.T @ (np.repeat(totals, sizes) * chances - weights) + PULL * pulled
+        value = -(weights @ logits) + totals @ (tops + np.log(sums)) + pull * (pulled @ pulled) / 2
+        slope = scores.T @ (np.repeat(totals, sizes) * chances - weights) + pull * pulled
         return float(value), slope
 
-    gates: Numbers = minimize(loss, defaults, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(defaults)).x
+    bounds = [(LEAST_UNHEARD if branch.unheard else 0.0, None) for branch in BRANCHES]
+    gates: Numbers = minimize(loss, defaults, jac=True, method="L-BFGS-B", bounds=bounds).x
     return np.where(gates < SMALLEST_GATE * gates.max(), 0.0, gates)
 
 

@@ -15,15 +15,18 @@ serving, so that a track is judged by what the rest of the history says about it
 """
 
 from dataclasses import dataclass
+from math import pi
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- torch's own name for it
 
 from specrec.features import FEATURES
-from specrec.fusion import BRANCHES, CLIP, DEEP_SCALE, RARER, SMALLEST_SPREAD, TOP
+from specrec.fusion import BRANCHES, CLIP, DEEP_SCALE, SMALLEST_SPREAD, TOP
 
 AUDIO_INPUTS = 3 * len(FEATURES)
+SOUND_NOISE = 0.3  # of the usual start, for the units that are not features
+WAVE_FREQUENCY = 0.5  # radians a standard deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,11 @@ class NCFConfig:
     """Hidden units of each tower of the compatibility head."""
     audio_size: int = 24
     """Length of the vectors in which the towers compare profile and track."""
-    sound_size: int = 32
+    sound_size: int = 64
     """Length of the vectors in which the audio branch compares history and track."""
+    waves: int = 128
+    """Cosines of the features in random directions: their mean over a history tells one taste from two (random
+    Fourier features, Rahimi & Recht, NIPS 2007)."""
 
     @classmethod
     def for_data(cls, members: int, tracks: int) -> "NCFConfig":
@@ -135,12 +141,16 @@ class NCF(nn.Module):
         self.hidden_bias = nn.Parameter(torch.zeros(config.width))
         self.track_embedding = nn.Parameter(torch.randn(tracks, config.width) / config.width**0.5)
         self.track_bias = nn.Parameter(torch.zeros(tracks))
-        self.history_sound = nn.Linear(AUDIO_INPUTS, config.sound_size)
-        self.track_sound = nn.Linear(AUDIO_INPUTS, config.sound_size)
-        with torch.no_grad():  # begins as likeness: the same projection on both sides
+        self.register_buffer("wave_directions", WAVE_FREQUENCY * torch.randn(len(FEATURES), config.waves))
+        self.register_buffer("wave_phases", 2 * pi * torch.rand(config.waves))
+        self.history_sound = nn.Linear(AUDIO_INPUTS + config.waves, config.sound_size)
+        self.track_sound = nn.Linear(AUDIO_INPUTS + config.waves, config.sound_size)
+        with torch.no_grad():  # begins as the cosine of the features themselves: the same projection on both sides
+            self.track_sound.weight.mul_(SOUND_NOISE)
+            self.track_sound.weight[: len(FEATURES)] = torch.eye(len(FEATURES), AUDIO_INPUTS + config.waves)
+            self.track_sound.bias.zero_()
             self.history_sound.weight.copy_(self.track_sound.weight)
             self.history_sound.bias.zero_()
-            self.track_sound.bias.zero_()
         self.sound_temperature = nn.Parameter(torch.tensor(3.0))
         self.profile_tower = AudioTower(config)
         self.track_tower = AudioTower(config)
@@ -154,6 +164,8 @@ class NCF(nn.Module):
     neighbour: Tensor
     listeners: Tensor
     gates: Tensor
+    wave_directions: Tensor
+    wave_phases: Tensor
 
     # compatibility head
 
@@ -199,20 +211,24 @@ class NCF(nn.Module):
 
         `heard` (P,) is 1 for the pairs that count: the liked ones, or those of them that a training step gives.
         """
-        inputs = audio_inputs(self.values, self.known)  # (T, 27)
         audible = self.known.any(dim=-1)
         heard = heard * audible[batch.tracks]
         totals = batch.sum_by_member(heard)
-        pooled = batch.sum_by_member(heard[:, None] * inputs[batch.tracks]) / totals.clamp(min=1e-9)[:, None]
+        inputs = self.sound_inputs(batch.tracks)
+        pooled = batch.sum_by_member(heard[:, None] * inputs) / totals.clamp(min=1e-9)[:, None]
         vectors = F.normalize(self.history_sound(pooled), dim=-1) * (totals > 1e-9)[:, None]
         return vectors @ self.sound_vectors(columns).T
 
     def sound_vectors(self, columns: Tensor | None = None) -> Tensor:
         """(T, sound_size) or (columns, sound_size) of length 1; 0 where no feature is known."""
-        values = self.values if columns is None else self.values[columns]
         known = self.known if columns is None else self.known[columns]
-        vectors = F.normalize(self.track_sound(audio_inputs(values, known)), dim=-1)
-        return vectors * known.any(dim=-1, keepdim=True)
+        return F.normalize(self.track_sound(self.sound_inputs(columns)), dim=-1) * known.any(dim=-1, keepdim=True)
+
+    def sound_inputs(self, rows: Tensor | None = None) -> Tensor:
+        """(T, 27 + waves) or (rows, 27 + waves): the audio inputs and the waves."""
+        values, known = (self.values, self.known) if rows is None else (self.values[rows], self.known[rows])
+        waves = torch.cos((values * known) @ self.wave_directions + self.wave_phases) * (2 / len(FEATURES)) ** 0.5
+        return torch.cat((audio_inputs(values, known), waves), dim=-1)
 
     def artists(self, batch: Batch, history: Tensor) -> Tensor:
         """(B, T) log1p of how much of the history is by the track's artists, the track itself left out."""
@@ -235,15 +251,7 @@ class NCF(nn.Module):
             "artist": self.artists(batch, history),
             "audio": self.sound(batch, (batch.weights > 0).float()),
         }
-        return torch.stack(
-            [
-                scores[branch.source] * (self.listeners + RARER) ** -branch.exponent
-                if branch.exponent
-                else scores[branch.source]
-                for branch in BRANCHES
-            ],
-            dim=1,
-        )
+        return torch.stack([scores[branch.source] * branch.voice(self.listeners) for branch in BRANCHES], dim=1)
 
     def scaled(self, batch: Batch, scores: Tensor) -> Tensor:
         """(B, branches, T) as `specrec.fusion.Frame` does: comparable between branches and members."""

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue
-from specrec.features import Floats, Mask, Scaling
-from specrec.fusion import BRANCHES, RARER, Frame
+from specrec.features import FEATURES, Floats, Mask, Scaling
+from specrec.fusion import BRANCHES, Frame
 from specrec.interactions import Rows
 from specrec.links import Links
 from specrec.member import Member
@@ -51,8 +51,8 @@ class ModelScorer:
         self._gates = np.asarray(arrays["gates"], dtype=np.float64)
         self._sources = {branch.source for branch, gate in zip(BRANCHES, self._gates, strict=True) if gate > 0}
         self._links = {name: Links.of_arrays(name, arrays) for name in LINKED if name in self._sources}
-        rarity = np.asarray(arrays["listeners"], dtype=np.float64) + RARER
-        self._rarity = {branch.exponent: rarity**-branch.exponent for branch in BRANCHES}
+        listeners = np.asarray(arrays["listeners"], dtype=np.float64)
+        self._voices = np.stack([branch.voice(listeners) for branch in BRANCHES])  # (branches, T)
         self._slope, self._offset = (float(value) for value in arrays["calibration"])
 
     def score(self, member: Member) -> Scores:
@@ -100,14 +100,8 @@ class ModelScorer:
         if "audio" in self._sources:
             inputs, counts = self._heard(member)
             scores["audio"] = self._arrays["sound_vectors"] @ self._history_sound(inputs.sum(axis=0), counts.sum())
-        return np.stack(
-            [
-                scores[branch.source] * self._rarity[branch.exponent]
-                if branch.source in scores
-                else np.zeros(len(self.catalogue))
-                for branch in BRANCHES
-            ]
-        ).astype(np.float64)
+        silent = np.zeros(len(self.catalogue))
+        return np.stack([scores.get(branch.source, silent) for branch in BRANCHES]).astype(np.float64) * self._voices
 
     def _branches_without_each(self, member: Member, unit: float, rows: Rows) -> NDArray[np.float64]:
         """(branches, n, rows) the same without each track of the history."""
@@ -127,12 +121,8 @@ class ModelScorer:
             vectors = self._history_sound(inputs.sum(axis=0) - inputs, counts.sum() - counts)
             scores["audio"] = vectors @ self._arrays["sound_vectors"][rows].T
         nothing = np.zeros((len(member.rows), len(rows)))
-        return np.stack(
-            [
-                scores[branch.source] * self._rarity[branch.exponent][rows] if branch.source in scores else nothing
-                for branch in BRANCHES
-            ]
-        ).astype(np.float64)
+        spoken = np.stack([scores.get(branch.source, nothing) for branch in BRANCHES]).astype(np.float64)
+        return spoken * self._voices[:, None, rows]
 
     # deep branch
 
@@ -159,13 +149,17 @@ class ModelScorer:
     # audio branch
 
     def _heard(self, member: Member) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(n, 27) the audio inputs of each liked track, 0 for others and where nothing is known; and (n,) 1 or 0."""
+        """(n, 27 + waves) the inputs of each liked track, 0 for others and where nothing is known; and (n,) 1 or 0."""
         heard = (member.weights > 0) & member.known.any(axis=1)
-        inputs = _audio_inputs(member.values, member.known).astype(np.float64)
+        values = member.values * member.known
+        waves = np.cos(values @ self._arrays["wave_directions"] + self._arrays["wave_phases"])
+        inputs = np.concatenate(
+            (_audio_inputs(member.values, member.known), waves * (2 / len(FEATURES)) ** 0.5), axis=1
+        ).astype(np.float64)
         return inputs * heard[:, None], heard.astype(np.float64)
 
     def _history_sound(self, inputs: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(…, 27) sums of audio inputs, (…) their number -> (…, sound_size) of length 1; 0 if nothing was heard."""
+        """(…, 27 + waves) sums of inputs, (…) their number -> (…, sound_size) of length 1; 0 if nothing was heard."""
         pooled = inputs / np.expand_dims(np.maximum(counts, 1e-9), -1)
         vectors = pooled @ self._arrays["history_sound.weight"].T + self._arrays["history_sound.bias"]
         lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)

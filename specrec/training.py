@@ -224,8 +224,8 @@ def _export(learned: Learned, scaling: Scaling, fusion: Fusion) -> dict[str, NDA
             arrays[name] = network.get_parameter(name).cpu().numpy().copy()
     if fusion.has("audio"):
         arrays["sound_vectors"] = network.sound_vectors().cpu().numpy()
-        arrays["history_sound.weight"] = network.history_sound.weight.cpu().numpy().copy()
-        arrays["history_sound.bias"] = network.history_sound.bias.cpu().numpy().copy()
+        for name in AUDIO:
+            arrays[name] = network.state_dict()[name].cpu().numpy().copy()
     for name, links in (("wide", learned.wide), ("neighbour", learned.neighbour)):
         if fusion.has(name):
             arrays |= links.arrays(name)
@@ -235,6 +235,7 @@ def _export(learned: Learned, scaling: Scaling, fusion: Fusion) -> dict[str, NDA
 
 
 EXPORTED = {"gates", "listeners", "distance_bias"}
+AUDIO = ("history_sound.weight", "history_sound.bias", "wave_directions", "wave_phases")
 DEEP = ("history_embedding", "hidden_bias", "track_embedding", "track_bias")
 
 
