@@ -133,12 +133,24 @@ def _strongest_sparse(block: csc_array, first: int, count: int) -> tuple[NDArray
     off = block.indices != columns + first
     rows, columns, values = block.indices[off], columns[off], block.data[off]
     if np.diff(block.indptr).max(initial=0) > count:
-        order = np.lexsort((rows, -np.abs(values), columns))
+        order = np.argsort(_order_keys(rows, columns, values))
         sizes = np.bincount(columns, minlength=block.shape[1])
         places = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         kept = order[places < count]
         rows, columns, values = rows[kept], columns[kept], values[kept]
     return rows, columns + first, values
+
+
+def _order_keys(rows: NDArray[np.int64], columns: NDArray[np.int64], values: Matrix) -> NDArray[np.uint64]:
+    """By column, then by size without sign, largest first, then by row: in one number, as that is sorted quickest.
+
+    10 bits, 31 of a float's 32, and 23: a block has 1,024 columns, a catalogue at most 8 million tracks.
+    """
+    sizes = np.uint64(2**31 - 1) - np.abs(values.astype(np.float32)).view(np.uint32).astype(np.uint64)
+    keys: NDArray[np.uint64] = (
+        (columns.astype(np.uint64) << np.uint64(54)) | (sizes << np.uint64(23)) | rows.astype(np.uint64)
+    )
+    return keys
 
 
 def _collect(parts: Iterable[Part], tracks: int) -> Links:

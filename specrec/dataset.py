@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from specrec.catalogue import Catalogue
 from specrec.features import FEATURES, Floats, Mask
 from specrec.interactions import Histories
 from specrec.ncf import Batch
@@ -47,19 +46,6 @@ class Dataset:
 
     def tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-
-
-def track_artists(catalogue: Catalogue, device: torch.device) -> Tensor:
-    """(T, A) sparse, 1 where the artist made the track."""
-    positions = np.stack((catalogue.artist_tracks, catalogue.artist_rows))
-    matrix: Tensor = torch.sparse_coo_tensor(
-        torch.from_numpy(positions),
-        torch.ones(positions.shape[1]),
-        (len(catalogue), len(catalogue.artists)),
-        device=device,
-        check_invariants=True,
-    )
-    return matrix.coalesce()
 
 
 def _sum_by(owners: NDArray[np.int64], rows: NDArray[np.float64], count: int) -> NDArray[np.float64]:

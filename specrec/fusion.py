@@ -47,8 +47,8 @@ BRANCHES = (
     Branch("deep", "deep", 0.0, 0.5),
     Branch("artist", "artist", 0.0, 4.0),
     Branch("audio", "audio", 0.0, 3.5),
-    Branch("artist, unheard tracks", "artist", 0.0, 0.5, unheard=True),
-    Branch("audio, unheard tracks", "audio", 0.0, 0.5, unheard=True),
+    Branch("artist, unheard tracks", "artist", 0.0, 1.0, unheard=True),
+    Branch("audio, unheard tracks", "audio", 0.0, 1.0, unheard=True),
 )
 TOP = 20  # tracks that the member does not have, whose mean is 1
 CLIP = (-1.0, 3.0)
@@ -68,84 +68,98 @@ HIDDEN = 0.2  # of a held-out member's history
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A member's scale: (branches,) each branch's mean over all tracks, and how far above it its best ones are."""
+    """A member's scale: (branches,) each branch's mean over the tracks it speaks of, how far above it its best ones
+    are, and whether it says nothing about the member."""
 
     middle: Numbers
     spread: Numbers
     silent: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, scores: Numbers, known: Rows) -> "Frame":
-        """`scores` (branches, T); `known` are the rows of the member's history."""
-        middle = scores.mean(axis=1)
-        unknown = scores.copy()
+    def of(cls, scores: Numbers, spoken: NDArray[np.bool_], known: Rows) -> "Frame":
+        """`scores` and `spoken` (branches, T): of which tracks each speaks; `known` are the rows of the history."""
+        middle = (scores * spoken).sum(axis=1) / np.maximum(spoken.sum(axis=1), 1)
+        unknown = np.where(spoken, scores, -np.inf)
         unknown[:, known] = -np.inf
         count = min(TOP, scores.shape[1])
         best = -np.partition(-unknown, count - 1, axis=1)[:, :count]
         spread = np.where(np.isfinite(best), best, middle[:, None]).mean(axis=1) - middle
         return cls(middle, spread, spread <= SMALLEST_SPREAD * np.abs(scores).max(axis=1))
 
-    def scale(self, scores: Numbers) -> Numbers:
-        """(branches, …) of the member -> the same, comparable between branches and members."""
+    def scale(self, scores: Numbers, spoken: NDArray[np.bool_]) -> Numbers:
+        """(branches, …, tracks) of the member -> the same, comparable between branches and members. `spoken`
+        (branches, tracks): a branch that does not speak of a track gives it 0."""
         shape = (-1, *[1] * (scores.ndim - 1))
         middle, silent = self.middle.reshape(shape), self.silent.reshape(shape)
         spread = np.where(silent, 1.0, self.spread.reshape(shape))
         within = np.clip(np.where(silent, 0.0, (scores - middle) / spread), *CLIP)
-        return np.where(_DEEP.reshape(shape), (scores - middle) / DEEP_SCALE, within)
+        scaled = np.where(DEEP.reshape(shape), (scores - middle) / DEEP_SCALE, within)
+        return scaled * spoken.reshape(len(spoken), *[1] * (scores.ndim - 2), -1)
 
 
-_DEEP = np.array([branch.source == "deep" for branch in BRANCHES])
+DEEP = np.array([branch.source == "deep" for branch in BRANCHES])
+UNHEARD = np.array([branch.unheard for branch in BRANCHES])
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Of one held-out member: `scores` (candidates, branches) scaled, and which candidates are to be found."""
+    """Of one held-out member: `scores` (candidates, branches) scaled, which candidates are to be found, and which of
+    them nobody else has."""
 
     scores: Numbers
     wanted: NDArray[np.bool_]  # (candidates,)
+    unheard: NDArray[np.bool_]  # (candidates,)
 
-
-def candidates(scaled: Numbers, known: Rows, hidden: Rows) -> Candidates:
-    """The best unknown tracks of each branch together. `scaled` (branches, T)."""
-    unknown = scaled.copy()
-    unknown[:, known] = -np.inf
-    count = min(CANDIDATES, scaled.shape[1] - 1)
-    rows = np.unique(np.argpartition(-unknown, count, axis=1)[:, :count])
-    rows = np.setdiff1d(rows, known)
-    return Candidates(scaled[:, rows].T, np.isin(rows, hidden))
+    def among_unheard(self) -> "Candidates":
+        rows = self.unheard
+        return Candidates(self.scores[rows], self.wanted[rows], self.unheard[rows])
 
 
 def fit_gates(members: list[Candidates], defaults: Numbers) -> Numbers:
     """(branches,) gates ≥ 0: multinomial logit of the hidden tracks among the candidates, pulled towards `defaults`.
 
-    Convex, so that there is one answer. Each member's hidden tracks weigh 1 / √n.
+    Convex, so that there is one answer. Those of the branches that speak of unheard tracks alone are found afterwards,
+    among these tracks alone: where the catalogue is what the members have, that nobody else has a track tells that it
+    was hidden, which must not teach anything.
     """
+    gates = np.where(UNHEARD, 0.0, defaults)
+    gates = _fit(members, gates, defaults, ~UNHEARD, 0.0)
+    gates = np.where(gates < SMALLEST_GATE * gates.max(), 0.0, gates)
+    return _fit([member.among_unheard() for member in members], gates, defaults, UNHEARD, LEAST_UNHEARD)
+
+
+def _fit(
+    members: list[Candidates], gates: Numbers, defaults: Numbers, free: NDArray[np.bool_], least: float
+) -> Numbers:
+    """`gates` with better ones in the `free` places. Each member's hidden tracks weigh 1 / √n."""
     from scipy.optimize import minimize  # serving reads this module, and has no scipy
 
-    found = [member for member in members if member.wanted.any()]
+    found = [member for member in members if member.wanted.any() and not member.wanted.all()]
+    better = np.where(free, defaults, gates)
     if not found:
-        return defaults
+        return better
     sizes = np.array([len(member.wanted) for member in found])
     starts = np.cumsum(sizes) - sizes
-    scores = np.concatenate([member.scores for member in found])
+    everything = np.concatenate([member.scores for member in found])
+    scores, settled = everything[:, free], everything @ np.where(free, 0.0, gates)
     weights = np.concatenate([member.wanted / member.wanted.sum() ** 0.5 for member in found])
     totals = np.add.reduceat(weights, starts)
     pull = PULL / (1 + len(found) / FEW)
 
-    def loss(gates: Numbers) -> tuple[float, Numbers]:
-        logits = scores @ gates
+    def loss(chosen: Numbers) -> tuple[float, Numbers]:
+        logits = settled + scores @ chosen
         tops = np.maximum.reduceat(logits, starts)
         odds = np.exp(logits - np.repeat(tops, sizes))
         sums = np.add.reduceat(odds, starts)
         chances = odds / np.repeat(sums, sizes)
-        pulled = gates - defaults
+        pulled = chosen - defaults[free]
         value = -(weights @ logits) + totals @ (tops + np.log(sums)) + pull * (pulled @ pulled) / 2
         slope = scores.T @ (np.repeat(totals, sizes) * chances - weights) + pull * pulled
         return float(value), slope
 
-    bounds = [(LEAST_UNHEARD if branch.unheard else 0.0, None) for branch in BRANCHES]
-    gates: Numbers = minimize(loss, defaults, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return np.where(gates < SMALLEST_GATE * gates.max(), 0.0, gates)
+    bounds = [(least, None)] * int(free.sum())
+    better[free] = minimize(loss, defaults[free], jac=True, method="L-BFGS-B", bounds=bounds).x
+    return better
 
 
 def folds(histories: Histories, rng: np.random.Generator) -> list[Rows]:

@@ -7,13 +7,13 @@ from statistics import median_high
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from scipy.sparse import csr_array
 
 from specrec.calibration import Calibration, negatives
 from specrec.closed_form import history_matrix, listeners, neighbour_links, wide_links
 from specrec.dataset import Dataset
 from specrec.fitting import Judged, Schedule, fit_deep, fit_sound
-from specrec.fusion import BRANCHES, Candidates, candidates, fit_gates, folds, hide
+from specrec.fusion import BRANCHES, CANDIDATES, Candidates, fit_gates, folds, hide
 from specrec.links import Links
 from specrec.ncf import NCF, NCFConfig
 from specrec.scoring import log_lift
@@ -49,7 +49,7 @@ class Fusion:
 def learn_branches(
     config: NCFConfig,
     data: Dataset,
-    track_artists: Tensor,
+    artists: csr_array,
     judged: Judged | None,
     schedule: Schedule,
     rng: np.random.Generator,
@@ -64,9 +64,9 @@ def learn_branches(
         config,
         data.tensor(data.values),
         data.tensor(data.known),
-        track_artists,
-        _tensor(wide, tracks).to(data.device),
-        _tensor(neighbour, tracks).to(data.device),
+        artists,
+        wide,
+        neighbour,
         data.tensor(listeners(data.histories, tracks)),
     ).to(data.device)
     fit_sound(
@@ -87,7 +87,7 @@ def learn_branches(
 def find_fusion(
     config: NCFConfig,
     data: Dataset,
-    track_artists: Tensor,
+    artists: csr_array,
     schedule: Schedule,
     rng: np.random.Generator,
     on_step: OnShare,
@@ -104,7 +104,7 @@ def find_fusion(
         learned = learn_branches(
             config,
             replace(data, histories=data.histories.keep(~held)),
-            track_artists,
+            artists,
             judged,
             schedule,
             rng,
@@ -122,12 +122,20 @@ def find_fusion(
 
 @torch.no_grad()
 def _candidates(network: NCF, judged: Judged) -> list[Candidates]:
+    """Of each held-out member the best unknown tracks of each branch together."""
     found = []
+    unheard = (network.listeners == 0).cpu().numpy()
+    everything = [True] * len(BRANCHES)
     for members, batch in judged.batches():
-        scaled = network.scaled(batch, network.branches(batch)).cpu().numpy()
+        opinions = torch.stack([scores for _, scores in network.opinions(batch, everything, torch.float)], dim=1)
+        unknown = opinions.transpose(1, 2).index_put((batch.members, batch.tracks), opinions.new_tensor(-torch.inf))
+        best = unknown.transpose(1, 2).topk(min(CANDIDATES, opinions.shape[2]), dim=2).indices
         for position, member in enumerate(members):
             known, _ = judged.given.histories.of_member(int(member))
-            found.append(candidates(scaled[position], known, judged.hidden.of_member(int(member))[0]))
+            rows = np.setdiff1d(best[position].cpu().numpy(), known)
+            scores = opinions[position][:, torch.from_numpy(rows)].T.double().cpu().numpy()
+            wanted = np.isin(rows, judged.hidden.of_member(int(member))[0])
+            found.append(Candidates(scores, wanted, unheard[rows]))
     return found
 
 
@@ -152,13 +160,3 @@ def _calibrate(
             if count >= MOST_CALIBRATED:
                 break
     return Calibration.fit(np.array(real), np.array(other))
-
-
-def _tensor(links: Links, tracks: int) -> Tensor:
-    """(T, T) sparse: row by target, column by source."""
-    sources = np.repeat(np.arange(tracks), np.diff(links.starts))
-    positions = torch.from_numpy(np.stack((links.targets.astype(np.int64), sources)))
-    matrix: Tensor = torch.sparse_coo_tensor(
-        positions, torch.from_numpy(links.weights), (tracks, tracks), check_invariants=True
-    )
-    return matrix.coalesce()

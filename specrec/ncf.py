@@ -14,15 +14,20 @@ history adds to its *own* score through links, artists and the compatibility's p
 serving, so that a track is judged by what the rest of the history says about it.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import pi
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- torch's own name for it
 
 from specrec.features import FEATURES
-from specrec.fusion import BRANCHES, CLIP, DEEP_SCALE, SMALLEST_SPREAD, TOP
+from specrec.fusion import BRANCHES, CLIP, DEEP_SCALE, SMALLEST_SPREAD, TOP, Branch
+from specrec.links import Links
 
 AUDIO_INPUTS = 3 * len(FEATURES)
 SOUND_NOISE = 0.3  # of the usual start, for the units that are not features
@@ -116,25 +121,27 @@ class NCF(nn.Module):
         config: NCFConfig,
         values: Tensor,
         known: Tensor,
-        track_artists: Tensor,
-        wide: Tensor,
-        neighbour: Tensor,
+        artists: csr_array,
+        wide: Links,
+        neighbour: Links,
         listeners: Tensor,
     ) -> None:
-        """`values` (T, 9) standardised, `known` (T, 9) bool, `track_artists` (T, A) sparse, 1 where A made T.
-
-        `wide` and `neighbour` (T, T) sparse: what each column's track says about each row's; `listeners` (T,) how
+        """`values` (T, 9) standardised, `known` (T, 9) bool, `artists` (T, A) 1 where A made T; `listeners` (T,) how
         many members like each track.
+
+        What is sparse stays in scipy, on the processor: a history of forty tracks touches some thousand links, which
+        a product with a dense matrix of histories could not make use of.
         """
         super().__init__()
         tracks = len(values)
         self.config = config
         self.register_buffer("values", values)
         self.register_buffer("known", known)
-        self.register_buffer("track_artists", track_artists)
-        self.register_buffer("artist_count", torch.sparse.sum(track_artists, dim=1).to_dense())  # (T,)
-        self.register_buffer("wide", wide)
-        self.register_buffer("neighbour", neighbour)
+        self.artists = artists
+        self.links = {
+            name: csr_array((links.weights, links.targets, links.starts), shape=(tracks, tracks))
+            for name, links in (("wide", wide), ("neighbour", neighbour))
+        }
         self.register_buffer("listeners", listeners)
         self.register_buffer("gates", torch.zeros(len(BRANCHES), dtype=torch.double))
         self.history_embedding = nn.Parameter(torch.randn(tracks, config.width) / config.width**0.5)
@@ -158,10 +165,6 @@ class NCF(nn.Module):
 
     values: Tensor
     known: Tensor
-    track_artists: Tensor
-    artist_count: Tensor
-    wide: Tensor
-    neighbour: Tensor
     listeners: Tensor
     gates: Tensor
     wave_directions: Tensor
@@ -230,41 +233,61 @@ class NCF(nn.Module):
         waves = torch.cos((values * known) @ self.wave_directions + self.wave_phases) * (2 / len(FEATURES)) ** 0.5
         return torch.cat((audio_inputs(values, known), waves), dim=-1)
 
-    def artists(self, batch: Batch, history: Tensor) -> Tensor:
+    def _by_artist(self, history: csr_array) -> NDArray[np.float64]:
         """(B, T) log1p of how much of the history is by the track's artists, the track itself left out."""
-        by_artist = torch.sparse.mm(self.track_artists.t(), history.T)  # (A, B)
-        weights = torch.sparse.mm(self.track_artists, by_artist).T  # (B, T)
-        own = history[batch.members, batch.tracks] * self.artist_count[batch.tracks]
-        weights = weights.index_put((batch.members, batch.tracks), -own, accumulate=True)
-        return torch.sign(weights) * torch.log1p(weights.abs())
+        weights: NDArray[np.float64] = ((history @ self.artists) @ self.artists.T).toarray()
+        owners = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
+        weights[owners, history.indices] -= history.data * np.diff(self.artists.indptr)[history.indices]
+        return np.sign(weights) * np.log1p(np.abs(weights))
 
-    def branches(self, batch: Batch) -> Tensor:
-        """(B, branches, T) each branch's own scores, in the order of `specrec.fusion.BRANCHES`."""
-        dense = torch.zeros((batch.size, len(self.values)), device=batch.weights.device)
-        history = dense.index_put((batch.members, batch.tracks), batch.relative_weights().float())  # (B, T)
-        wide = torch.sparse.mm(self.wide, history.T).T
-        neighbour = torch.sparse.mm(self.neighbour, history.T).T
-        scores = {
-            "wide": wide,
-            "neighbour": neighbour,
-            "deep": self.deep(batch),
-            "artist": self.artists(batch, history),
-            "audio": self.sound(batch, (batch.weights > 0).float()),
-        }
-        return torch.stack([scores[branch.source] * branch.voice(self.listeners) for branch in BRANCHES], dim=1)
+    def _source(self, name: str, batch: Batch, history: csr_array) -> Tensor:
+        """(B, T) what the branches of one source say, before it is scaled."""
+        if name == "deep":
+            return self.deep(batch)
+        if name == "audio":
+            return self.sound(batch, (batch.weights > 0).float())
+        scores = self._by_artist(history) if name == "artist" else (history @ self.links[name]).toarray()
+        return torch.from_numpy(scores).to(self.values.device)
 
-    def scaled(self, batch: Batch, scores: Tensor) -> Tensor:
-        """(B, branches, T) as `specrec.fusion.Frame` does: comparable between branches and members."""
-        scores = scores.double()
-        middle = scores.mean(dim=-1, keepdim=True)
-        unknown = scores.transpose(1, 2).index_put((batch.members, batch.tracks), scores.new_tensor(-torch.inf))
-        best = unknown.transpose(1, 2).topk(min(TOP, scores.shape[-1]), dim=-1).values
+    def opinions(
+        self, batch: Batch, wanted: Sequence[bool], dtype: torch.dtype = torch.double
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The number of each `wanted` branch of `specrec.fusion.BRANCHES` and its (B, T) scores, scaled per member."""
+        starts = torch.searchsorted(batch.members, torch.arange(batch.size + 1, device=batch.members.device))
+        history = csr_array(
+            (batch.relative_weights().cpu().numpy(), batch.tracks.cpu().numpy(), starts.cpu().numpy()),
+            shape=(batch.size, len(self.values)),
+        )
+        sources: dict[str, Tensor] = {}
+        for number, branch in enumerate(BRANCHES):
+            if wanted[number]:
+                if branch.source not in sources:
+                    sources[branch.source] = self._source(branch.source, batch, history).to(dtype)
+                yield number, self._scaled(branch, sources[branch.source], batch)
+
+    def _scaled(self, branch: Branch, scores: Tensor, batch: Batch) -> Tensor:
+        """(B, T) as `specrec.fusion.Frame` does: comparable between branches and members."""
+        voice = branch.voice(self.listeners.to(scores.dtype))
+        scores = scores * voice
+        spoken = voice > 0
+        middle = scores.sum(dim=-1, keepdim=True) / spoken.sum().clamp(min=1)
+        if branch.source == "deep":
+            return (scores - middle) / DEEP_SCALE
+        largest = scores.abs().amax(dim=-1, keepdim=True)
+        own = scores[batch.members, batch.tracks]
+        scores[batch.members, batch.tracks] = -torch.inf
+        unknown = torch.where(spoken, scores, -torch.inf) if branch.unheard else scores
+        best = unknown.topk(min(TOP, scores.shape[-1]), dim=-1).values
+        scores[batch.members, batch.tracks] = own
         spread = torch.where(best.isfinite(), best, middle).mean(dim=-1, keepdim=True) - middle
-        silent = spread <= SMALLEST_SPREAD * scores.abs().amax(dim=-1, keepdim=True)
-        within = torch.where(silent, 0.0, (scores - middle) / torch.where(silent, 1.0, spread)).clamp(*CLIP)
-        deep = torch.tensor([branch.source == "deep" for branch in BRANCHES], device=scores.device)[None, :, None]
-        return torch.where(deep, (scores - middle) / DEEP_SCALE, within)
+        silent = spread <= SMALLEST_SPREAD * largest
+        scores.sub_(middle).div_(torch.where(silent, torch.inf, spread)).clamp_(*CLIP)
+        return scores.mul_(spoken) if branch.unheard else scores
 
-    def ranking(self, batch: Batch) -> Tensor:
-        """(B, T) ranking scores: logits of who is to be found among the tracks."""
-        return torch.einsum("bkt,k->bt", self.scaled(batch, self.branches(batch)), self.gates).float()
+    def ranking(self, batch: Batch, dtype: torch.dtype = torch.double) -> Tensor:
+        """(B, T) ranking scores: logits of who is to be found among the tracks. Single precision is twice as fast, and
+        good enough for lists."""
+        total = torch.zeros((batch.size, len(self.values)), dtype=dtype, device=self.values.device)
+        for number, scores in self.opinions(batch, (self.gates > 0).tolist(), dtype):
+            total.add_(scores, alpha=float(self.gates[number]))
+        return total.float()

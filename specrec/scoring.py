@@ -53,6 +53,7 @@ class ModelScorer:
         self._links = {name: Links.of_arrays(name, arrays) for name in LINKED if name in self._sources}
         listeners = np.asarray(arrays["listeners"], dtype=np.float64)
         self._voices = np.stack([branch.voice(listeners) for branch in BRANCHES])  # (branches, T)
+        self._spoken = self._voices > 0
         self._slope, self._offset = (float(value) for value in arrays["calibration"])
 
     def score(self, member: Member) -> Scores:
@@ -64,11 +65,12 @@ class ModelScorer:
         """What makes the member's scores comparable: see `Standing`."""
         sizes = np.abs(member.weights[member.weights != 0]).astype(np.float64)
         unit = float(sizes.mean()) if len(sizes) else 1.0
-        return Standing(unit, Frame.of(self._branches(member, unit), member.rows[member.rows >= 0]))
+        return Standing(unit, Frame.of(self._branches(member, unit), self._spoken, member.rows[member.rows >= 0]))
 
     def ranking(self, member: Member, standing: Standing) -> Floats:
         """(T,) ranking scores of the member under a standing, which may be that of a longer history."""
-        scores: Floats = (self._gates @ standing.frame.scale(self._branches(member, standing.unit))).astype(np.float32)
+        scaled = standing.frame.scale(self._branches(member, standing.unit), self._spoken)
+        scores: Floats = (self._gates @ scaled).astype(np.float32)
         return scores
 
     def contributions(self, member: Member, rows: Rows) -> Floats:
@@ -78,8 +80,9 @@ class ModelScorer:
         is no reason to recommend it.
         """
         standing = self.standing(member)
-        whole = standing.frame.scale(self._branches(member, standing.unit))[:, rows]
-        without = standing.frame.scale(self._branches_without_each(member, standing.unit, rows))
+        spoken = self._spoken[:, rows]
+        whole = standing.frame.scale(self._branches(member, standing.unit)[:, rows], spoken)
+        without = standing.frame.scale(self._branches_without_each(member, standing.unit, rows), spoken)
         raised: Floats = np.einsum("k,knr->nr", self._gates, whole[:, None, :] - without).astype(np.float32)
         raised[member.rows[:, None] == rows[None, :]] = 0.0
         return raised

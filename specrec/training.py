@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from specrec.catalogue import Catalogue
 from specrec.checkpoint import open_version, write_version
-from specrec.dataset import Dataset, track_artists
+from specrec.dataset import Dataset
 from specrec.errors import CheckpointError, TrainingError
 from specrec.evaluation import HeldOut, evaluate
 from specrec.features import Scaling
@@ -109,7 +110,10 @@ def train(
     report = options.on_progress
     with _torch(options.seed, threads, device):
         rng = np.random.default_rng(options.seed)
-        artists = track_artists(catalogue, device)
+        artists = csr_array(
+            (np.ones(len(catalogue.artist_rows)), catalogue.artist_rows, catalogue.artist_starts),
+            shape=(len(catalogue), len(catalogue.artists)),
+        )
         fusion = find_fusion(
             config,
             data,
