@@ -1,5 +1,6 @@
 """How the branches become one score: scaled per member, weighed by gates that are found on members held out whole."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -69,35 +70,38 @@ HIDDEN = 0.2  # of a held-out member's history
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A member's scale: (branches,) each branch's mean over the tracks it speaks of, how far above it its best ones
-    are, and whether it says nothing about the member."""
+    are (infinity: it says nothing about the member), and between which numbers it stays."""
 
     middle: Numbers
     spread: Numbers
-    silent: NDArray[np.bool_]
+    lowest: Numbers
+    highest: Numbers
 
     @classmethod
-    def of(cls, scores: Numbers, spoken: NDArray[np.bool_], known: Rows) -> "Frame":
+    def of(cls, branches: Sequence[Branch], scores: Numbers, spoken: NDArray[np.bool_], known: Rows) -> "Frame":
         """`scores` and `spoken` (branches, T): of which tracks each speaks; `known` are the rows of the history."""
+        deep = np.array([branch.source == "deep" for branch in branches])
         middle = (scores * spoken).sum(axis=1) / np.maximum(spoken.sum(axis=1), 1)
         unknown = np.where(spoken, scores, -np.inf)
         unknown[:, known] = -np.inf
         count = min(TOP, scores.shape[1])
         best = -np.partition(-unknown, count - 1, axis=1)[:, :count]
         spread = np.where(np.isfinite(best), best, middle[:, None]).mean(axis=1) - middle
-        return cls(middle, spread, spread <= SMALLEST_SPREAD * np.abs(scores).max(axis=1))
+        silent = spread <= SMALLEST_SPREAD * np.abs(scores).max(axis=1)
+        spread = np.where(deep, DEEP_SCALE, np.where(silent, np.inf, spread))
+        return cls(middle, spread, np.where(deep, -np.inf, CLIP[0]), np.where(deep, np.inf, CLIP[1]))
 
     def scale(self, scores: Numbers, spoken: NDArray[np.bool_]) -> Numbers:
         """(branches, …, tracks) of the member -> the same, comparable between branches and members. `spoken`
         (branches, tracks): a branch that does not speak of a track gives it 0."""
-        shape = (-1, *[1] * (scores.ndim - 1))
-        middle, silent = self.middle.reshape(shape), self.silent.reshape(shape)
-        spread = np.where(silent, 1.0, self.spread.reshape(shape))
-        within = np.clip(np.where(silent, 0.0, (scores - middle) / spread), *CLIP)
-        scaled = np.where(DEEP.reshape(shape), (scores - middle) / DEEP_SCALE, within)
+        middle, spread, lowest, highest = (
+            part.reshape(-1, *[1] * (scores.ndim - 1)) for part in (self.middle, self.spread, self.lowest, self.highest)
+        )
+        scaled = (scores - middle) / spread
+        np.clip(scaled, lowest, highest, out=scaled)
         return scaled * spoken.reshape(len(spoken), *[1] * (scores.ndim - 2), -1)
 
 
-DEEP = np.array([branch.source == "deep" for branch in BRANCHES])
 UNHEARD = np.array([branch.unheard for branch in BRANCHES])
 
 

@@ -48,30 +48,31 @@ class ModelScorer:
         self.values, self.known = self.scaling.apply(catalogue.features)
         self._arrays = arrays
         self._artist_tracks = catalogue.artist_tracks
-        self._gates = np.asarray(arrays["gates"], dtype=np.float64)
-        self._sources = {branch.source for branch, gate in zip(BRANCHES, self._gates, strict=True) if gate > 0}
+        gates = np.asarray(arrays["gates"], dtype=np.float64)
+        self._branches = [branch for branch, gate in zip(BRANCHES, gates, strict=True) if gate > 0]
+        self._gates = gates[gates > 0]
+        self._sources = {branch.source for branch in self._branches}
         self._links = {name: Links.of_arrays(name, arrays) for name in LINKED if name in self._sources}
         listeners = np.asarray(arrays["listeners"], dtype=np.float64)
-        self._voices = np.stack([branch.voice(listeners) for branch in BRANCHES])  # (branches, T)
+        self._voices = np.stack([branch.voice(listeners) for branch in self._branches])  # (branches, T)
         self._spoken = self._voices > 0
         self._slope, self._offset = (float(value) for value in arrays["calibration"])
 
     def score(self, member: Member) -> Scores:
         """All tracks for one member. An empty history is scored too: by what everybody likes."""
-        ranking = self.ranking(member, self.standing(member))
+        unit = _unit(member)
+        raw = self._raw(member, unit)
+        ranking = self._fused(raw, self._frame(member, raw))
         return Scores(ranking, self._compatibilities(member), self._match(ranking))
 
     def standing(self, member: Member) -> Standing:
         """What makes the member's scores comparable: see `Standing`."""
-        sizes = np.abs(member.weights[member.weights != 0]).astype(np.float64)
-        unit = float(sizes.mean()) if len(sizes) else 1.0
-        return Standing(unit, Frame.of(self._branches(member, unit), self._spoken, member.rows[member.rows >= 0]))
+        unit = _unit(member)
+        return Standing(unit, self._frame(member, self._raw(member, unit)))
 
     def ranking(self, member: Member, standing: Standing) -> Floats:
         """(T,) ranking scores of the member under a standing, which may be that of a longer history."""
-        scaled = standing.frame.scale(self._branches(member, standing.unit), self._spoken)
-        scores: Floats = (self._gates @ scaled).astype(np.float32)
-        return scores
+        return self._fused(self._raw(member, standing.unit), standing.frame)
 
     def contributions(self, member: Member, rows: Rows) -> Floats:
         """(n, rows): each track's score with the whole history less its score without one track of the history.
@@ -79,18 +80,26 @@ class ModelScorer:
         The standing stays that of the whole history. A track's part in its own score is 0: that it is known already
         is no reason to recommend it.
         """
-        standing = self.standing(member)
-        spoken = self._spoken[:, rows]
-        whole = standing.frame.scale(self._branches(member, standing.unit)[:, rows], spoken)
-        without = standing.frame.scale(self._branches_without_each(member, standing.unit, rows), spoken)
+        unit = _unit(member)
+        raw = self._raw(member, unit)
+        frame, spoken = self._frame(member, raw), self._spoken[:, rows]
+        whole = frame.scale(raw[:, rows], spoken)
+        without = frame.scale(self._raw_without_each(member, unit, rows), spoken)
         raised: Floats = np.einsum("k,knr->nr", self._gates, whole[:, None, :] - without).astype(np.float32)
         raised[member.rows[:, None] == rows[None, :]] = 0.0
         return raised
 
+    def _frame(self, member: Member, raw: NDArray[np.float64]) -> Frame:
+        return Frame.of(self._branches, raw, self._spoken, member.rows[member.rows >= 0])
+
+    def _fused(self, raw: NDArray[np.float64], frame: Frame) -> Floats:
+        fused: Floats = (self._gates @ frame.scale(raw, self._spoken)).astype(np.float32)
+        return fused
+
     # branches
 
-    def _branches(self, member: Member, unit: float) -> NDArray[np.float64]:
-        """(branches, T) each branch's own scores; 0 for branches without a gate."""
+    def _raw(self, member: Member, unit: float) -> NDArray[np.float64]:
+        """(branches, T) the own scores of each branch that has a gate."""
         inside = member.rows >= 0
         rows, weights = member.rows[inside], member.weights[inside].astype(np.float64) / unit
         scores: dict[str, NDArray[Any]] = {name: links.follow(rows, weights) for name, links in self._links.items()}
@@ -103,10 +112,9 @@ class ModelScorer:
         if "audio" in self._sources:
             inputs, counts = self._heard(member)
             scores["audio"] = self._arrays["sound_vectors"] @ self._history_sound(inputs.sum(axis=0), counts.sum())
-        silent = np.zeros(len(self.catalogue))
-        return np.stack([scores.get(branch.source, silent) for branch in BRANCHES]).astype(np.float64) * self._voices
+        return np.stack([scores[branch.source] for branch in self._branches]).astype(np.float64) * self._voices
 
-    def _branches_without_each(self, member: Member, unit: float, rows: Rows) -> NDArray[np.float64]:
+    def _raw_without_each(self, member: Member, unit: float, rows: Rows) -> NDArray[np.float64]:
         """(branches, n, rows) the same without each track of the history."""
         inside = member.rows >= 0
         weights = np.where(inside, member.weights, 0.0).astype(np.float64) / unit
@@ -123,8 +131,7 @@ class ModelScorer:
             inputs, counts = self._heard(member)
             vectors = self._history_sound(inputs.sum(axis=0) - inputs, counts.sum() - counts)
             scores["audio"] = vectors @ self._arrays["sound_vectors"][rows].T
-        nothing = np.zeros((len(member.rows), len(rows)))
-        spoken = np.stack([scores.get(branch.source, nothing) for branch in BRANCHES]).astype(np.float64)
+        spoken = np.stack([scores[branch.source] for branch in self._branches]).astype(np.float64)
         return spoken * self._voices[:, None, rows]
 
     # deep branch
@@ -231,6 +238,12 @@ class ModelScorer:
         """(T,) calibrated; see `specrec.calibration`."""
         lift = log_lift(ranking)
         return (1.0 / (1.0 + np.exp(-(self._slope * lift + self._offset)))).astype(np.float32)
+
+
+def _unit(member: Member) -> float:
+    """The mean size of the member's weights."""
+    sizes = np.abs(member.weights[member.weights != 0]).astype(np.float64)
+    return float(sizes.mean()) if len(sizes) else 1.0
 
 
 _TOWER = ("hidden.weight", "hidden.bias", "output.weight", "output.bias", "skip.weight")
