@@ -56,5 +56,9 @@ class Calibration:
 
 def negatives(rng: np.random.Generator, tracks: int, taken: Sequence[int], count: int) -> NDArray[np.int64]:
     """Up to `count` distinct rows drawn from those that are not `taken`."""
-    free = np.setdiff1d(np.arange(tracks), np.asarray(taken, dtype=np.int64))
-    return rng.choice(free, size=min(count, len(free)), replace=False)
+    seen = np.unique(np.asarray(taken, dtype=np.int64))
+    if tracks < 10 * (len(seen) + count):
+        free = np.setdiff1d(np.arange(tracks), seen)
+        return rng.choice(free, size=min(count, len(free)), replace=False)
+    drawn = np.unique(rng.integers(tracks, size=2 * count + 10))  # nearly all of a large catalogue is free
+    return rng.permutation(np.setdiff1d(drawn, seen))[:count]

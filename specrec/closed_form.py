@@ -146,10 +146,10 @@ def _order_keys(rows: NDArray[np.int64], columns: NDArray[np.int64], values: Mat
 
     10 bits, 31 of a float's 32, and 23: a block has 1,024 columns, a catalogue at most 8 million tracks.
     """
-    sizes = np.uint64(2**31 - 1) - np.abs(values.astype(np.float32)).view(np.uint32).astype(np.uint64)
-    keys: NDArray[np.uint64] = (
-        (columns.astype(np.uint64) << np.uint64(54)) | (sizes << np.uint64(23)) | rows.astype(np.uint64)
-    )
+    sizes = np.abs(values.astype(np.float32)).view(np.int32).astype(np.uint64)
+    keys = columns.astype(np.uint64) * np.uint64(2**54)
+    keys += (np.uint64(2**31 - 1) - sizes) * np.uint64(2**23)
+    keys += rows.astype(np.uint64)
     return keys
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from specrec.compatibility import compatibility
 from specrec.dataset import Dataset
+from specrec.descent import Descent
 from specrec.errors import TrainingError
 from specrec.features import Floats, Mask
 from specrec.interactions import Histories
@@ -18,6 +19,7 @@ from specrec.ncf import NCF, Batch
 from specrec.taste import TasteProfile
 
 SCORES = 4_000_000
+LOOKED_AT = 40_000_000  # scores in one look at the members held out for stopping
 OnStep = Callable[[float, int, float], None]  # share of the loop that is done, step, loss
 
 
@@ -55,9 +57,12 @@ class Judged:
     given: Dataset
     hidden: Histories
 
-    def batches(self) -> Iterator[tuple[NDArray[np.int64], Batch]]:
-        """Of members with something to be found, as many at a time as keeps their scores at 16 MB."""
+    def batches(self, most: int | None = None) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+        """Of members with something to be found, as many at a time as keeps their scores at 16 MB; not more of them
+        than `most` scores of all tracks are for, but always fifty."""
         members = np.flatnonzero(np.diff(self.hidden.starts))
+        if most is not None:
+            members = members[: max(50, most // len(self.given.values))]
         size = max(1, SCORES // len(self.given.values))
         for first in range(0, len(members), size):
             chosen = members[first : first + size]
@@ -124,18 +129,16 @@ def fit_deep(
     targets = data.histories.keep(data.histories.weights > 0)
     members = np.flatnonzero(np.diff(targets.starts))
     chances_of = np.bincount(targets.tracks, minlength=len(data.values)) / len(members)
-    tables = [network.history_embedding, network.track_embedding]
-    plain = [network.track_bias, network.hidden_bias]
-    optimiser = torch.optim.AdamW(
-        [{"params": tables, "weight_decay": schedule.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=schedule.learning_rate,
+    descent = Descent(
+        [network.history_embedding, network.track_embedding],
+        [network.track_bias, network.hidden_bias],
+        learning_rate=schedule.learning_rate,
+        weight_decay=schedule.weight_decay,
+        average=schedule.average,
+        sparse=len(data.values) > schedule.most_columns,
     )
-    trained = [*tables, *plain]
-    average = [parameter.detach().clone() for parameter in trained]
-    best, best_average, best_step = -1.0, average, schedule.max_steps
+    best, best_average, best_step = -1.0, None, schedule.max_steps
     for step, chosen in enumerate(_batches(members, schedule.batch_members, rng), start=1):
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.learning_rate * min(1.0, step / schedule.warm_up_steps)
         network.train()
         batch = data.batch(chosen)
         weights = batch.weights.clamp(min=0)
@@ -145,27 +148,24 @@ def fit_deep(
         liked = weights > 0
         gains = weights[liked] * chances[batch.members[liked], pool.places(batch.tracks[liked])]
         loss = -gains.sum() / batch.size
-        _step(optimiser, loss, "ranking")
-        with torch.no_grad():
-            decay = min(schedule.average, step / (step + 10))
-            for mean, parameter in zip(average, trained, strict=True):
-                mean.lerp_(parameter, 1 - decay)
+        _check(loss, "ranking")
+        descent.step(loss, step, min(1.0, step / schedule.warm_up_steps))
         on_step(step / schedule.max_steps, step, loss.item())
         if judged is not None and step % schedule.check_every == 0:
-            quality = _quality(network, judged, trained, average)
+            with descent.trying():
+                quality = _quality(network, judged)
             if quality > best:
-                best, best_average, best_step = quality, [mean.clone() for mean in average], step
+                best, best_average, best_step = quality, descent.averaged(), step
             elif step - best_step >= schedule.patience * schedule.check_every:
                 break
         if step == schedule.max_steps:
             break
-    with torch.no_grad():
-        for parameter, mean in zip(trained, best_average, strict=True):
-            parameter.copy_(mean)
-        _silence(network, data.tensor(np.equal(chances_of, 0)))
+    descent.settle(descent.averaged() if best_average is None else best_average)
+    _silence(network, data.tensor(np.equal(chances_of, 0)))
     return best_step
 
 
+@torch.no_grad()
 def _silence(network: NCF, unheard: Tensor) -> None:
     """What begins at random and is never learned says nothing: a track that nobody has adds nothing to a history, and
     its own logit is the mean of all others'."""
@@ -208,6 +208,7 @@ def fit_sound(network: NCF, data: Dataset, schedule: Schedule, rng: np.random.Ge
         on_step(step / steps, step, loss.item())
         if step == steps:
             break
+    network.forget_sound()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,14 +242,18 @@ class _Pool:
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor, part: str) -> None:
+    _check(loss, part)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+def _check(loss: Tensor, part: str) -> None:
     if not bool(torch.isfinite(loss)):
         raise TrainingError(
             f"training of the {part} stopped because its loss is no longer a number; check the counts and features of "
             "the data for extreme values, or try another seed"
         )
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
 
 
 def _batches(members: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -259,25 +264,20 @@ def _batches(members: NDArray[np.int64], size: int, rng: np.random.Generator) ->
 
 
 @torch.no_grad()
-def _quality(network: NCF, judged: Judged, trained: list[torch.nn.Parameter], average: list[Tensor]) -> float:
-    """Mean reciprocal-log gain of the hidden tracks under the averaged weights: NDCG over the whole catalogue.
+def _quality(network: NCF, judged: Judged) -> float:
+    """Mean reciprocal-log gain of the hidden tracks: NDCG over the whole catalogue.
 
     Smoother than NDCG@10 where members are few, and the same goal.
     """
-    kept = [parameter.detach().clone() for parameter in trained]
-    for parameter, mean in zip(trained, average, strict=True):
-        parameter.copy_(mean)
     network.eval()
     gains: list[float] = []
-    for members, batch in judged.batches():
+    for members, batch in judged.batches(LOOKED_AT):
         scores = network.deep(batch)
         scores[batch.members, batch.tracks] = -torch.inf
         for position, member in enumerate(members):
             wanted = judged.given.tensor(judged.hidden.of_member(int(member))[0])
             places = (scores[position][None, :] > scores[position][wanted][:, None]).sum(dim=1)  # (hidden,)
             gains.append(float((1 / torch.log2(places + 2.0)).mean()))
-    for parameter, value in zip(trained, kept, strict=True):
-        parameter.copy_(value)
     return float(np.mean(gains))
 
 

@@ -34,9 +34,7 @@ class Branch:
 
     def voice(self, listeners: Listeners) -> Listeners:
         """(T,) what its scores are multiplied by. `listeners` (T,) of numpy or torch."""
-        if self.unheard:
-            return (listeners == 0) * (listeners + 1)
-        voice: Listeners = (listeners + RARER) ** -self.exponent
+        voice: Listeners = (listeners == 0) * (listeners + 1) if self.unheard else (listeners + RARER) ** -self.exponent
         return voice
 
 

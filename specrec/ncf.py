@@ -158,6 +158,7 @@ class NCF(nn.Module):
             self.track_sound.bias.zero_()
             self.history_sound.weight.copy_(self.track_sound.weight)
             self.history_sound.bias.zero_()
+        self._sound_table: Tensor | None = None
         self.sound_temperature = nn.Parameter(torch.tensor(3.0))
         self.profile_tower = AudioTower(config)
         self.track_tower = AudioTower(config)
@@ -201,13 +202,15 @@ class NCF(nn.Module):
         lengths = batch.sum_by_member(batch.weights.square()).clamp(min=1e-12).sqrt()
         shares = F.dropout(batch.weights / lengths[batch.members], self.config.dropout, self.training)  # (P,)
         starts = torch.searchsorted(batch.members, torch.arange(batch.size, device=shares.device))
+        # Of a part of the catalogue only that part has a gradient.
+        partly = columns is not None
         pooled = F.embedding_bag(
-            batch.tracks, self.history_embedding, starts, mode="sum", per_sample_weights=shares
+            batch.tracks, self.history_embedding, starts, mode="sum", per_sample_weights=shares, sparse=partly
         )  # (B, width)
         hidden = torch.tanh(pooled + self.hidden_bias)
         if columns is None:
             return hidden @ self.track_embedding.T + self.track_bias
-        return hidden @ self.track_embedding[columns].T + self.track_bias[columns]
+        return hidden @ F.embedding(columns, self.track_embedding, sparse=True).T + self.track_bias[columns]
 
     def sound(self, batch: Batch, heard: Tensor, columns: Tensor | None = None) -> Tensor:
         """(B, T) or (B, columns) cosines of the history's sound and the track's, 0 where either is unknown.
@@ -224,6 +227,17 @@ class NCF(nn.Module):
 
     def sound_vectors(self, columns: Tensor | None = None) -> Tensor:
         """(T, sound_size) or (columns, sound_size) of length 1; 0 where no feature is known."""
+        if columns is None and not torch.is_grad_enabled():
+            if self._sound_table is None:
+                self._sound_table = self._sound_vectors(None)
+            return self._sound_table
+        return self._sound_vectors(columns)
+
+    def forget_sound(self) -> None:
+        """To be called when what `sound_vectors` keeps has become old."""
+        self._sound_table = None
+
+    def _sound_vectors(self, columns: Tensor | None) -> Tensor:
         known = self.known if columns is None else self.known[columns]
         return F.normalize(self.track_sound(self.sound_inputs(columns)), dim=-1) * known.any(dim=-1, keepdim=True)
 
