@@ -80,7 +80,7 @@ class NCFScorer:
     @torch.no_grad()
     def _score(self, batch: Batch) -> tuple[Floats, Floats]:
         """(B, T) both: ranking and compatibility scores."""
-        return self.network.ranking(batch).cpu().numpy(), self.network.compatibilities(batch).cpu().numpy()
+        return self.network.ranking(batch, torch.float).cpu().numpy(), self.network.compatibilities(batch).cpu().numpy()
 
     @torch.no_grad()
     def _score_alone(self, batch: Batch) -> Floats:
@@ -91,7 +91,7 @@ class NCFScorer:
             rankings = []
             for row in range(len(BRANCHES)):
                 gates.zero_()[row] = 1.0
-                rankings.append(self.network.ranking(batch).cpu().numpy())
+                rankings.append(self.network.ranking(batch, torch.float).cpu().numpy())
             return np.stack(rankings)
         finally:
             gates.copy_(found)

@@ -18,6 +18,7 @@ from specrec.taste import TasteProfile
 
 TOP = 10
 MAX_MEMBERS = 2_000  # measured, evenly spread over all: enough for a standard error of .006
+MAX_SCORES = 100_000_000  # of all members together: of a large catalogue fewer are measured, but always fifty
 MAX_LISTS = 500  # compared pair by pair
 _NOTHING = np.zeros(0, dtype=np.int64)
 MEASURES = {"recall_at_10": recall_at_k, "ndcg_at_10": ndcg_at_k}
@@ -70,7 +71,8 @@ def evaluate(
     tracks = 0
     finite = True
     left_out = set(leave_out)
-    for member in _spread(np.flatnonzero(np.diff(held_out.given.starts)), MAX_MEMBERS):
+    most = min(MAX_MEMBERS, max(50, MAX_SCORES // max(len(ranker.rows), 1)))
+    for member in _spread(np.flatnonzero(np.diff(held_out.given.starts)), most):
         member_id = held_out.member_ids[member]
         rows, weights = held_out.given.of_member(member)
         hidden, hidden_weights = held_out.hidden.of_member(member)
@@ -126,7 +128,10 @@ def best_unseen(scores: NDArray[np.floating], seen: NDArray[np.int64], k: int = 
     """The `k` best rows that are not in `seen`, best first; ties go to the lower row."""
     scores = scores.astype(np.float64)
     scores[seen] = -np.inf
-    order = np.argsort(-scores, kind="stable")[:k]
+    rows = np.arange(len(scores))
+    if len(scores) > k:
+        rows = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
+    order = rows[np.argsort(-scores[rows], kind="stable")][:k]
     return [int(row) for row in order if scores[row] > -np.inf]
 
 

@@ -215,15 +215,18 @@ class NCF(nn.Module):
     def sound(self, batch: Batch, heard: Tensor, columns: Tensor | None = None) -> Tensor:
         """(B, T) or (B, columns) cosines of the history's sound and the track's, 0 where either is unknown.
 
-        `heard` (P,) is 1 for the pairs that count: the liked ones, or those of them that a training step gives.
+        `heard` (P,) is 1 for the pairs that count: the liked ones, or those of them that a training step gives. Its
+        precision is that of the cosines.
         """
         audible = self.known.any(dim=-1)
         heard = heard * audible[batch.tracks]
         totals = batch.sum_by_member(heard)
         inputs = self.sound_inputs(batch.tracks)
         pooled = batch.sum_by_member(heard[:, None] * inputs) / totals.clamp(min=1e-9)[:, None]
-        vectors = F.normalize(self.history_sound(pooled), dim=-1) * (totals > 1e-9)[:, None]
-        return vectors @ self.sound_vectors(columns).T
+        dtype = heard.dtype
+        projected = F.linear(pooled, self.history_sound.weight.to(dtype), self.history_sound.bias.to(dtype))
+        vectors = F.normalize(projected, dim=-1) * (totals > 1e-9)[:, None]
+        return vectors @ self.sound_vectors(columns).to(dtype).T
 
     def sound_vectors(self, columns: Tensor | None = None) -> Tensor:
         """(T, sound_size) or (columns, sound_size) of length 1; 0 where no feature is known."""
@@ -254,12 +257,12 @@ class NCF(nn.Module):
         weights[owners, history.indices] -= history.data * np.diff(self.artists.indptr)[history.indices]
         return np.sign(weights) * np.log1p(np.abs(weights))
 
-    def _source(self, name: str, batch: Batch, history: csr_array) -> Tensor:
+    def _source(self, name: str, batch: Batch, history: csr_array, dtype: torch.dtype) -> Tensor:
         """(B, T) what the branches of one source say, before it is scaled."""
         if name == "deep":
             return self.deep(batch)
         if name == "audio":
-            return self.sound(batch, (batch.weights > 0).float())
+            return self.sound(batch, (batch.weights > 0).to(dtype))
         scores = self._by_artist(history) if name == "artist" else (history @ self.links[name]).toarray()
         return torch.from_numpy(scores).to(self.values.device)
 
@@ -276,7 +279,7 @@ class NCF(nn.Module):
         for number, branch in enumerate(BRANCHES):
             if wanted[number]:
                 if branch.source not in sources:
-                    sources[branch.source] = self._source(branch.source, batch, history).to(dtype)
+                    sources[branch.source] = self._source(branch.source, batch, history, dtype).to(dtype)
                 yield number, self._scaled(branch, sources[branch.source], batch)
 
     def _scaled(self, branch: Branch, scores: Tensor, batch: Batch) -> Tensor:
