@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 from cryptography.fernet import Fernet
 
 from bot.sources import Source
@@ -25,7 +26,7 @@ from sandbox.spotify_server import SpotifyServer
 BOT_TOKEN = "sandbox-bot-token"
 GUILD_NAME = "Listening Room"
 HOST = "127.0.0.1"
-OTHERS: tuple[Door, ...] = ("listenbrainz", "listenbrainz", "lastfm", "lastfm")
+OTHERS: tuple[Door, ...] = ("listenbrainz", "listenbrainz", "lastfm", "lastfm", "export", "export")
 """The doors of those who come beside the members who link Spotify."""
 
 
@@ -54,6 +55,7 @@ class Stage:
     """
 
     def __init__(self, *, seed: int, members: int = 12, record: Path | None = None) -> None:
+        self.seed = seed
         self.community: Community = make_community(seed, members, others=OTHERS)
         self.sent: list[Sent] = []
         self.users: dict[str, User] = {}
@@ -170,6 +172,10 @@ class Stage:
         """Who somebody on Discord is in the community."""
         return self.community.member(user.name)
 
+    def rng(self, name: str) -> np.random.Generator:
+        """Chance for what somebody does on the way; the same for the same seed."""
+        return np.random.default_rng([self.seed, *name.encode()])
+
     def name_of(self, user_id: str) -> str:
         """A user's name; an unknown id as it is."""
         known = {user.id: user.name for user in (*self.users.values(), self.discord.bot)}
@@ -184,11 +190,11 @@ class Stage:
         self.sent.append(sent)
         return sent
 
-    def link_in(self, message: Message) -> str | None:
+    def link_in(self, message: Message, page: str = "link") -> str | None:
         """The one-time link to the bot's pages in a message, in its text or on a button."""
         places = [*message.text.split(), *(button.url or "" for button in message.buttons)]
         for place in places:
-            start = place.find(f"{self.public_url}/link/")
+            start = place.find(f"{self.public_url}/{page}/")
             if start >= 0:
                 return place[start:].rstrip(").>,")
         return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.discord_server import InteractionFailed, Message, Refused, User
+from sandbox.export_files import streaming_history
 from sandbox.linking import Linked, LinkingFailed, link
 from sandbox.markdown import plain
 from sandbox.news import News
@@ -15,6 +16,7 @@ from sandbox.stage import Stage
 from sandbox.ten_lines import RecommendedLine, UnreadableList, ten_lines
 from sandbox.transcript import Transcript
 from sandbox.typed import FEEDBACK_WORDS
+from sandbox.uploading import upload
 
 CONNECTED = ("listenbrainz", "lastfm")
 SYNC_SECONDS = 120.0
@@ -55,6 +57,7 @@ class Tour:
             self.look_around,
             self.link_all,
             self.connect_all,
+            self.import_all,
             self.collect,
             self.train,
             self.recommend,
@@ -113,6 +116,19 @@ class Tour:
                 self.transcript.reply(reply)
             else:
                 self.transcript.note(f"{user.name} does the same: {plain(reply.embeds[0]['description'])}")
+
+    async def import_all(self) -> None:
+        """Those who bring the history that Spotify sent them: the first through the upload page, then attached."""
+        others = [user for user in self._users if self.stage.member(user).door == "export"]
+        if not others:
+            return
+        self.transcript.heading("Others bring the history that Spotify sent them")
+        for number, user in enumerate(others):
+            try:
+                reply = await self._import(user, attached=number > 0)
+                self.transcript.reply(reply)
+            except EXPECTED_FAILURES as failure:
+                self.note_error(f"{user.name} could not import: {failure}")
 
     async def collect(self) -> None:
         """The first sync began with the link; /sync joins it and waits."""
@@ -229,6 +245,35 @@ class Tour:
         reply = await sent.interaction.wait_until(over, SYNC_SECONDS)
         sent.final_at = time.monotonic()
         if not reply.embeds or not reply.embeds[0]["title"].startswith("Your listening"):
+            raise TourFailed(plain(reply.text))
+        return reply
+
+    async def _import(self, user: User, *, attached: bool) -> Message:
+        """The reply, once everything is stored."""
+        stage, member = self.stage, self.stage.member(user)
+        name = "my_spotify_data.zip"
+        content = streaming_history(stage.rng(user.name), member.library, member.user.id)
+        if attached:
+            self.transcript.typed(user.name, f"/import file:{name}")
+            sent = await stage.command(user, "import", {"file": stage.discord.upload(user, name, content)})
+        else:
+            self.transcript.typed(user.name, "/import")
+            sent = await stage.command(user, "import")
+            reply = await sent.interaction.reply()
+            address = stage.link_in(reply, "import")
+            if address is None:
+                raise TourFailed(plain(reply.text))
+            await upload(address, name, content)
+            self.transcript.note(f"{user.name} opens the page and drops {name} there\n")
+
+        def over(_: object) -> Message | None:
+            reply = sent.interaction.original
+            done = reply is not None and reply.embeds and not reply.embeds[0]["title"].startswith("Importing")
+            return reply if done else None
+
+        reply = await sent.interaction.wait_until(over, SYNC_SECONDS)
+        sent.final_at = time.monotonic()
+        if not reply.embeds[0]["title"].startswith("Your history is imported"):
             raise TourFailed(plain(reply.text))
         return reply
 
