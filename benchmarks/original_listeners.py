@@ -16,7 +16,6 @@ from specrec.study.process import Say, apart, peak_memory_mb
 from specrec.study.record import Record, hardware
 from specrec.tables import read_interactions
 from specrec.taste import TasteProfile
-from specrec.training import train_version
 
 
 def aims(path: Path) -> Record:
@@ -25,6 +24,8 @@ def aims(path: Path) -> Record:
 
 
 def _aims(path: Path, say: Say) -> Record:
+    from specrec.training import train_version  # torch: only here
+
     table = read_interactions(path)
     assert table.tracks is not None
     catalogue = table.tracks.with_ids(table.interactions.tracks.ids)

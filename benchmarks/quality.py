@@ -18,11 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.original_listeners import aims, lines_of
-from benchmarks.quality_picture import draw
 from specrec.baselines.base import Sample
 from specrec.baselines.grids import GRIDS
 from specrec.catalogue import Catalogue
-from specrec.contender import NCFContender
 from specrec.interactions import Interactions
 from specrec.progress import Progress
 from specrec.protocols import PROTOCOLS, Split, fold_in
@@ -30,6 +28,8 @@ from specrec.study.comparison import compare
 from specrec.study.record import Record, against, differences, hardware, record
 from specrec.study.table import deep_sentence, markdown, signed, title
 from specrec.tables import read_interactions, read_tracks
+
+# What fits a peer loads this file: torch and matplotlib are imported where they are needed, and weigh on nobody else.
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "quality.json"
@@ -104,6 +104,8 @@ def _run(name: str, data: Path, seeds: int | None) -> Record:
         return aims(data / "original_five_listeners.csv")
     if name == FOLD_IN:
         return _fold_in(_sample(data, "lastfm_listening"), seeds or FOLD_IN_SEEDS)
+    from specrec.contender import NCFContender
+
     part = PARTS[name]
     sample = _sample(data, part.data)
     comparison = compare(
@@ -119,6 +121,8 @@ def _run(name: str, data: Path, seeds: int | None) -> Record:
 
 def _fold_in(sample: Sample, seeds: int) -> Record:
     """The same members with the same histories, inside the training and outside of it: the network alone."""
+    from specrec.contender import NCFContender
+
     found = {}
     for side, place in enumerate(("inside", "outside")):
         cuts = [partial(_side, sample, side, seed) for seed in range(seeds)]
@@ -190,6 +194,8 @@ def _write(results: Record, raw: Path) -> None:
     measured = {name: results[name] for name in PARTS if name in results}
     lines = ["# Quality", "", *_where(results), ""]
     if measured:
+        from benchmarks.quality_picture import draw
+
         lines += _reach(results, measured)
         picture = raw.with_suffix(".png")
         draw([(PARTS[name].heading, found) for name, found in measured.items()], picture)
