@@ -198,7 +198,8 @@ def fit_sound(network: NCF, data: Dataset, schedule: Schedule, rng: np.random.Ge
         given = liked & data.tensor(np.less(rng.random(len(liked)), 0.5))
         wanted = liked & ~given
         pool = _Pool.draw(batch.tracks[liked], chances_of, batch.size, schedule.most_columns, rng)
-        scores = network.sound_temperature.exp() * network.sound(batch, given.float(), pool.columns) - pool.correction
+        cosines = network.sound(batch, given * batch.weights, pool.columns)
+        scores = network.sound_temperature.exp() * cosines - pool.correction
         scores = scores.masked_fill(silent if pool.columns is None else silent[pool.columns], -1e9)
         scores = scores.index_put((batch.members[given], pool.places(batch.tracks[given])), scores.new_tensor(-1e9))
         chances = torch.log_softmax(scores, dim=-1)[batch.members[wanted], pool.places(batch.tracks[wanted])]

@@ -16,6 +16,7 @@ Numbers = NDArray[np.float64]
 
 
 RARER = 1.0
+LOGITS, COSINES = 6.0, 0.6
 Listeners = TypeVar("Listeners", Numbers, "Tensor")
 
 
@@ -28,6 +29,9 @@ class Branch:
     exponent: float
     default: float
     """Its gate where nothing can be measured, and what few members can move little."""
+    scale: float | None = None
+    """How far above a member's mean is 1, where scores are comparable between members as they are: who likes a bit of
+    everything has no track that sounds much more like it than others. None: as far as the member's best ones are."""
     unheard: bool = False
     """Whether it speaks of the tracks alone that nobody has yet: what is known of those is how they sound, and who
     made them, so that both may count for more there."""
@@ -43,15 +47,14 @@ BRANCHES = (
     Branch("wide, rarer tracks", "wide", 0.3, 0.3),
     Branch("neighbour", "neighbour", 0.3, 2.0),
     Branch("neighbour, rarer tracks", "neighbour", 0.9, 0.9),
-    Branch("deep", "deep", 0.0, 0.5),
+    Branch("deep", "deep", 0.0, 0.5, LOGITS),
     Branch("artist", "artist", 0.0, 4.0),
-    Branch("audio", "audio", 0.0, 3.5),
+    Branch("audio", "audio", 0.0, 3.5, COSINES),
     Branch("artist, unheard tracks", "artist", 0.0, 1.0, unheard=True),
-    Branch("audio, unheard tracks", "audio", 0.0, 1.0, unheard=True),
+    Branch("audio, unheard tracks", "audio", 0.0, 1.0, COSINES, unheard=True),
 )
 TOP = 20  # tracks that the member does not have, whose mean is 1
 CLIP = (-1.0, 3.0)
-DEEP_SCALE = 6.0  # logits are comparable between members as they are
 SMALLEST_SPREAD = 1e-4  # of the largest score: a branch that says less about a member is silent
 CANDIDATES = 100  # best tracks of each branch among which gates are found
 PULL, FEW = 3.0, 50  # towards the defaults: fades as there are more than a few members to measure on
@@ -68,7 +71,7 @@ HIDDEN = 0.2  # of a held-out member's history
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A member's scale: (branches,) each branch's mean over the tracks it speaks of, how far above it its best ones
-    are (infinity: it says nothing about the member), and between which numbers it stays."""
+    are, or its own scale (infinity: it says nothing about the member), and between which numbers it stays."""
 
     middle: Numbers
     spread: Numbers
@@ -78,7 +81,7 @@ class Frame:
     @classmethod
     def of(cls, branches: Sequence[Branch], scores: Numbers, spoken: NDArray[np.bool_], known: Rows) -> "Frame":
         """`scores` and `spoken` (branches, T): of which tracks each speaks; `known` are the rows of the history."""
-        deep = np.array([branch.source == "deep" for branch in branches])
+        scales = np.array([branch.scale or 0.0 for branch in branches])
         middle = (scores * spoken).sum(axis=1) / np.maximum(spoken.sum(axis=1), 1)
         unknown = np.where(spoken, scores, -np.inf)
         unknown[:, known] = -np.inf
@@ -86,8 +89,9 @@ class Frame:
         best = -np.partition(-unknown, count - 1, axis=1)[:, :count]
         spread = np.where(np.isfinite(best), best, middle[:, None]).mean(axis=1) - middle
         silent = spread <= SMALLEST_SPREAD * np.abs(scores).max(axis=1)
-        spread = np.where(deep, DEEP_SCALE, np.where(silent, np.inf, spread))
-        return cls(middle, spread, np.where(deep, -np.inf, CLIP[0]), np.where(deep, np.inf, CLIP[1]))
+        fixed = scales > 0
+        spread = np.where(fixed, scales, np.where(silent, np.inf, spread))
+        return cls(middle, spread, np.where(fixed, -np.inf, CLIP[0]), np.where(fixed, np.inf, CLIP[1]))
 
     def scale(self, scores: Numbers, spoken: NDArray[np.bool_]) -> Numbers:
         """(branches, …, tracks) of the member -> the same, comparable between branches and members. `spoken`

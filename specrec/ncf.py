@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- torch's own name for it
 
 from specrec.features import FEATURES
-from specrec.fusion import BRANCHES, CLIP, DEEP_SCALE, SMALLEST_SPREAD, TOP, Branch
+from specrec.fusion import BRANCHES, CLIP, SMALLEST_SPREAD, TOP, Branch
 from specrec.links import Links
 
 AUDIO_INPUTS = 3 * len(FEATURES)
@@ -215,8 +215,8 @@ class NCF(nn.Module):
     def sound(self, batch: Batch, heard: Tensor, columns: Tensor | None = None) -> Tensor:
         """(B, T) or (B, columns) cosines of the history's sound and the track's, 0 where either is unknown.
 
-        `heard` (P,) is 1 for the pairs that count: the liked ones, or those of them that a training step gives. Its
-        precision is that of the cosines.
+        `heard` (P,) is how much each pair counts: the taste weight of the liked ones, or of those of them that a
+        training step gives. Its precision is that of the cosines.
         """
         audible = self.known.any(dim=-1)
         heard = heard * audible[batch.tracks]
@@ -262,7 +262,7 @@ class NCF(nn.Module):
         if name == "deep":
             return self.deep(batch)
         if name == "audio":
-            return self.sound(batch, (batch.weights > 0).to(dtype))
+            return self.sound(batch, batch.weights.clamp(min=0).to(dtype))
         scores = self._by_artist(history) if name == "artist" else (history @ self.links[name]).toarray()
         return torch.from_numpy(scores).to(self.values.device)
 
@@ -288,8 +288,9 @@ class NCF(nn.Module):
         scores = scores * voice
         spoken = voice > 0
         middle = scores.sum(dim=-1, keepdim=True) / spoken.sum().clamp(min=1)
-        if branch.source == "deep":
-            return (scores - middle) / DEEP_SCALE
+        if branch.scale is not None:
+            scores.sub_(middle).div_(branch.scale)
+            return scores.mul_(spoken) if branch.unheard else scores
         largest = scores.abs().amax(dim=-1, keepdim=True)
         own = scores[batch.members, batch.tracks]
         scores[batch.members, batch.tracks] = -torch.inf

@@ -159,17 +159,17 @@ class ModelScorer:
     # audio branch
 
     def _heard(self, member: Member) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(n, 27 + waves) the inputs of each liked track, 0 for others and where nothing is known; and (n,) 1 or 0."""
-        heard = (member.weights > 0) & member.known.any(axis=1)
+        """(n, 27 + waves) the inputs of each track times what it weighs, and (n,) that: 0 where nothing is known."""
+        heard = np.maximum(member.weights, 0.0).astype(np.float64) * member.known.any(axis=1)
         values = member.values * member.known
         waves = np.cos(values @ self._arrays["wave_directions"] + self._arrays["wave_phases"])
         inputs = np.concatenate(
             (_audio_inputs(member.values, member.known), waves * (2 / len(FEATURES)) ** 0.5), axis=1
         ).astype(np.float64)
-        return inputs * heard[:, None], heard.astype(np.float64)
+        return inputs * heard[:, None], heard
 
     def _history_sound(self, inputs: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(…, 27 + waves) sums of inputs, (…) their number -> (…, sound_size) of length 1; 0 if nothing was heard."""
+        """(…, 27 + waves) sums of inputs, (…) of weights -> (…, sound_size) of length 1; 0 if nothing was heard."""
         pooled = inputs / np.expand_dims(np.maximum(counts, 1e-9), -1)
         vectors = pooled @ self._arrays["history_sound.weight"].T + self._arrays["history_sound.bias"]
         lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
