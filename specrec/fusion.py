@@ -16,7 +16,7 @@ Numbers = NDArray[np.float64]
 
 
 RARER = 1.0
-LOGITS, COSINES = 6.0, 0.6
+LOGITS, COSINES = 6.0, 0.3
 Listeners = TypeVar("Listeners", Numbers, "Tensor")
 
 
@@ -30,8 +30,10 @@ class Branch:
     default: float
     """Its gate where nothing can be measured, and what few members can move little."""
     scale: float | None = None
-    """How far above a member's mean is 1, where scores are comparable between members as they are: who likes a bit of
-    everything has no track that sounds much more like it than others. None: as far as the member's best ones are."""
+    """How far above a member's mean is 1, where scores are comparable between members as they are. None: as far as the
+    member's best ones are."""
+    least: float = 0.0
+    """The smallest scale: who likes a bit of everything is not pushed to whatever sounds a hair nearer."""
     unheard: bool = False
     """Whether it speaks of the tracks alone that nobody has yet: what is known of those is how they sound, and who
     made them, so that both may count for more there."""
@@ -49,9 +51,9 @@ BRANCHES = (
     Branch("neighbour, rarer tracks", "neighbour", 0.9, 0.9),
     Branch("deep", "deep", 0.0, 0.5, LOGITS),
     Branch("artist", "artist", 0.0, 4.0),
-    Branch("audio", "audio", 0.0, 3.5, COSINES),
+    Branch("audio", "audio", 0.0, 3.5, least=COSINES),
     Branch("artist, unheard tracks", "artist", 0.0, 1.0, unheard=True),
-    Branch("audio, unheard tracks", "audio", 0.0, 1.0, COSINES, unheard=True),
+    Branch("audio, unheard tracks", "audio", 0.0, 1.0, least=COSINES, unheard=True),
 )
 TOP = 20  # tracks that the member does not have, whose mean is 1
 CLIP = (-1.0, 3.0)
@@ -90,6 +92,7 @@ class Frame:
         spread = np.where(np.isfinite(best), best, middle[:, None]).mean(axis=1) - middle
         silent = spread <= SMALLEST_SPREAD * np.abs(scores).max(axis=1)
         fixed = scales > 0
+        spread = np.maximum(spread, [branch.least for branch in branches])
         spread = np.where(fixed, scales, np.where(silent, np.inf, spread))
         return cls(middle, spread, np.where(fixed, -np.inf, CLIP[0]), np.where(fixed, np.inf, CLIP[1]))
 

@@ -289,8 +289,7 @@ class NCF(nn.Module):
         spoken = voice > 0
         middle = scores.sum(dim=-1, keepdim=True) / spoken.sum().clamp(min=1)
         if branch.scale is not None:
-            scores.sub_(middle).div_(branch.scale)
-            return scores.mul_(spoken) if branch.unheard else scores
+            return scores.sub_(middle).div_(branch.scale)
         largest = scores.abs().amax(dim=-1, keepdim=True)
         own = scores[batch.members, batch.tracks]
         scores[batch.members, batch.tracks] = -torch.inf
@@ -299,7 +298,8 @@ class NCF(nn.Module):
         scores[batch.members, batch.tracks] = own
         spread = torch.where(best.isfinite(), best, middle).mean(dim=-1, keepdim=True) - middle
         silent = spread <= SMALLEST_SPREAD * largest
-        scores.sub_(middle).div_(torch.where(silent, torch.inf, spread)).clamp_(*CLIP)
+        spread = torch.where(silent, torch.inf, spread.clamp(min=branch.least))
+        scores.sub_(middle).div_(spread).clamp_(*CLIP)
         return scores.mul_(spoken) if branch.unheard else scores
 
     def ranking(self, batch: Batch, dtype: torch.dtype = torch.double) -> Tensor:
