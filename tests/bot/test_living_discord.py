@@ -75,7 +75,7 @@ async def test_a_reminder_and_its_button(discord, spotify, tmp_path):
             what="a reminder",
         )
         assert f"<t:{int(ends.timestamp())}:R>" in message.content
-        while (await the_account(app)).reminded_days is None:  # it is noted down once it was sent
+        while (await the_account(app)).reminded_days is None:  # noqa: ASYNC110 -- noted down once it was sent
             await asyncio.sleep(0.02)
     async with running(kept, discord, clock) as app:
         await discord.click(ada, message, "No more reminders")
