@@ -42,7 +42,11 @@ def markdown(record: Record) -> list[str]:
             f"| {name} | {figure(part['ndcg_at_10'])} | {figure(_less(part['difference_to_fusion']))} |"
             for name, part in record["ablation"].items()
         ]
-        lines += ["", "The gates of a part are those that were found for the whole.", *deep_sentence(record)]
+        lines += [
+            "",
+            "Gates are those that were found for the whole: found anew, what is left without a part could do better.",
+            *deep_sentence(record),
+        ]
     return lines
 
 
@@ -111,17 +115,25 @@ def best_sentence(record: Record) -> str:
 
 
 def deep_sentence(record: Record) -> list[str]:
-    """What the part that is learned adds to the parts that are solved."""
-    part = record["ablation"].get("without deep")
-    if part is None:
+    """What the part that is learned adds to the best that is made without it: the fusion of the rest as the gates
+    are, or one branch alone. At most, as the fusion of the rest would find other gates."""
+    ablation: Record = record["ablation"]
+    if "without deep" not in ablation:
         return []
-    added = _less(part["difference_to_fusion"])
+    rest = {
+        name: part
+        for name, part in ablation.items()
+        if name == "without deep" or (name.endswith(" alone") and not name.startswith("deep"))
+    }
+    best = max(rest, key=lambda name: rest[name]["ndcg_at_10"]["mean"])
+    added = _less(rest[best]["difference_to_fusion"])
     error = added["standard_error"]
+    beside = f"{signed(added)} NDCG@10 beside the best without it ({best})"
     if error is None or abs(added["mean"]) <= error:
-        return [f"The deep branch adds nothing that can be told from chance on this data: {signed(added)} NDCG@10."]
+        return [f"The deep branch adds nothing that can be told from chance on this data: {beside}."]
     if added["mean"] < 0:
-        return [f"The deep branch adds nothing on this data, and takes some away: {signed(added)} NDCG@10."]
-    return [f"The deep branch adds {signed(added)} NDCG@10 on this data."]
+        return [f"The deep branch adds nothing on this data, and takes some away: {beside}."]
+    return [f"The deep branch adds at most {beside} on this data."]
 
 
 def _less(difference: Record) -> Record:

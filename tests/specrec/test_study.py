@@ -232,7 +232,7 @@ def test_without_peers_there_is_nothing_to_stand_against(sample):
 @pytest.mark.parametrize(
     ("without", "words"),
     [
-        ([0.2, 0.4, 0.6], "The deep branch adds +0.100 ± .000 NDCG@10 on this data."),
+        ([0.2, 0.4, 0.6], "adds at most +0.100 ± .000 NDCG@10 beside the best without it (without deep)"),
         ([0.3, 0.5, 0.7], "adds nothing that can be told from chance"),
         ([0.4, 0.6, 0.8], "adds nothing on this data, and takes some away: -0.100"),
     ],
@@ -244,6 +244,19 @@ def test_what_the_deep_branch_adds_is_said(sample, without, words):
     lines = markdown(found)
     assert any(line.startswith("| wide alone | 0.200") for line in lines)
     assert any(words in line for line in lines)
+
+
+def test_the_deep_branch_is_held_against_the_best_that_is_made_without_it(sample):
+    """Not against a fusion whose gates were found for another one, where a single branch does better."""
+    parts = {
+        "wide alone": measures([0.2, 0.4, 0.6]),
+        "deep alone": measures([0.3, 0.5, 0.7]),
+        "without deep": measures([0.0, 0.0, 0.0]),
+    }
+    found = recorded(sample, entry(Fixed(), measures([0.3, 0.5, 0.7]), ablation=parts))
+    assert any(
+        "at most +0.100 ± .000 NDCG@10 beside the best without it (wide alone)" in line for line in markdown(found)
+    )
 
 
 def test_figures_in_a_table():
