@@ -55,11 +55,12 @@ def figure(value: Record) -> str:
     if value["mean"] is None:
         return "–"
     error = value["standard_error"]
-    return f"{value['mean']:.3f}" + ("" if error is None else f" ± {error:.3f}".replace("± 0.", "± ."))
+    mean = round(value["mean"], 3) + 0.0  # no −0
+    return f"{mean:.3f}" + ("" if error is None else f" ± {error:.3f}".replace("± 0.", "± ."))
 
 
 def signed(value: Record) -> str:
-    return ("+" if value["mean"] >= 0 else "") + figure(value)
+    return ("+" if round(value["mean"], 3) >= 0 else "") + figure(value)
 
 
 def title(name: str) -> str:
@@ -132,7 +133,7 @@ def deep_sentence(record: Record) -> list[str]:
     if error is None or abs(added["mean"]) <= error:
         return [f"The deep branch adds nothing that can be told from chance on this data: {beside}."]
     if added["mean"] < 0:
-        return [f"The deep branch adds nothing on this data, and takes some away: {beside}."]
+        return [f"The deep branch adds nothing on this data, where the whole network is not the best: {beside}."]
     return [f"The deep branch adds at most {beside} on this data."]
 
 

@@ -19,7 +19,7 @@ from specrec.protocols import split
 from specrec.study.comparison import Comparison, Entry, compare
 from specrec.study.process import apart
 from specrec.study.record import record
-from specrec.study.table import figure, markdown
+from specrec.study.table import figure, markdown, signed
 from specrec.study.trial import Trial, try_out
 from specrec.study.tuning import Tuned, require_measurable, seeded, settings, tune
 from tests.specrec.contender_rules import sample_of
@@ -234,7 +234,7 @@ def test_without_peers_there_is_nothing_to_stand_against(sample):
     [
         ([0.2, 0.4, 0.6], "adds at most +0.100 ± .000 NDCG@10 beside the best without it (without deep)"),
         ([0.3, 0.5, 0.7], "adds nothing that can be told from chance"),
-        ([0.4, 0.6, 0.8], "adds nothing on this data, and takes some away: -0.100"),
+        ([0.4, 0.6, 0.8], "adds nothing on this data, where the whole network is not the best: -0.100"),
     ],
 )
 def test_what_the_deep_branch_adds_is_said(sample, without, words):
@@ -263,3 +263,5 @@ def test_figures_in_a_table():
     assert figure({"mean": 0.2754, "standard_error": 0.0049}) == "0.275 ± .005"
     assert figure({"mean": 0.2754, "standard_error": None}) == "0.275"
     assert figure({"mean": None, "standard_error": None}) == "–"
+    assert signed({"mean": -0.0001, "standard_error": 0.0}) == "+0.000 ± .000"
+    assert signed({"mean": -0.001, "standard_error": None}) == "-0.001"
