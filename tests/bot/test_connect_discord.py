@@ -112,7 +112,7 @@ async def test_connect_listenbrainz_to_a_list_and_back(discord, listenbrainz, ad
         assert "Last read <t:" in text
         assert "20 tracks streamed" in text
         assert "1 play is of tracks not known here yet" in text
-        assert "20 different tracks; the audio features of 20 are known (100%)." in text
+        assert "20 different tracks; features known for 100 % of your tracks." in text
 
         listenbrainz.users["musiclover"].listen(SPRING + 9_000, "Song 3", "Artist 3", spotify_id=IDS[3])
         text = await typed(discord, ada, "sync", "is up to date")

@@ -111,7 +111,7 @@ async def test_from_nothing_to_tracks(discord, spotify, ada, house):
         text = await says(await discord.command(ada, "status"), "Next")
         assert "3 tracks in playlists" in text
         assert "120 tracks saved" in text
-        assert "120 different tracks; the audio features of 90 are known (75%)." in text
+        assert "120 different tracks; features known for 75 % of your tracks." in text
         assert "Last synced <t:" in text
         assert "`/recommend`" in text
 
