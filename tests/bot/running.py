@@ -28,6 +28,7 @@ def settings_for(discord: DiscordServer, folder: Path, **changes: Any) -> Settin
         "database_url": f"sqlite+aiosqlite:///{folder / 'specrec.db'}",
         "model_dir": folder / "models",
         "web_port": 0,
+        "spotify_retention_days": 3_650,  # rows of a shelf are from a day that is long past
         "discord_api_url": discord.api_url,
         "discord_gateway_url": discord.gateway_url,
     }
