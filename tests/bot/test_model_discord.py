@@ -241,15 +241,12 @@ async def test_cancel_and_stop_are_said_in_the_message(discord, club, tmp_path):
 
 @asynccontextmanager
 async def _bot(settings, folder: Path):
+    chosen = settings.model_dump(mode="json", exclude_unset=True, exclude={"discord_token", "token_encryption_keys"})
     values = {
-        name.upper(): str(value)
-        for name, value in settings.model_dump(mode="json", exclude_none=True).items()
-        if name not in ("discord_token", "token_encryption_keys", "training_sources")
-    }
-    values |= {
+        name.upper(): ",".join(value) if isinstance(value, list) else str(value) for name, value in chosen.items()
+    } | {
         "DISCORD_TOKEN": TOKEN,
         "TOKEN_ENCRYPTION_KEYS": settings.token_encryption_keys[0].get_secret_value(),
-        "TRAINING_SOURCES": "spotify,discord",
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
