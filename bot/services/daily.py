@@ -63,7 +63,6 @@ class Daily:
         self._look_every_s = look_every_s
         self._features_due = clock()
         self._tasks: list[asyncio.Task[None]] = []
-        self._doing: asyncio.Future[object] | None = None
 
     def start(self) -> None:
         """Other services do not wait for Spotify, whose quota may make a sync take hours."""
@@ -77,9 +76,6 @@ class Daily:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._doing is not None:  # a write that is cut short can leave SQLite locked for the next start
-            await asyncio.wait({self._doing}, timeout=3)
-            self._doing.cancel()
 
     async def collect(self) -> None:
         """Begin what is due from the services that members connected."""
@@ -107,8 +103,7 @@ class Daily:
     async def _do(self, chore: Chore) -> bool:
         """False: it is to be tried again soon."""
         try:
-            self._doing = asyncio.ensure_future(chore.do())
-            return await asyncio.shield(self._doing) is not False
+            return await chore.do() is not False
         except Exception:
             log.exception("%s failed; it is tried again in %s", chore.name, chore.every)
             return True

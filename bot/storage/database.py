@@ -1,8 +1,9 @@
 """The engine behind DATABASE_URL: transactions, and the two or three things in which databases differ."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import DatabaseError
+from bot.storage.connection import SteadyConnection, to_its_end
+
+log = logging.getLogger(__name__)
 
 Connection = AsyncConnection  # for services, which hand it on to queries and know no SQL
 
 BUSY_TIMEOUT_MS = 10_000  # a page's transaction takes milliseconds; another process may hold the lock that long
+CLOSE_WITHIN_S = 4.0  # of the ten seconds in which the bot ends
+INTERRUPTED_WITHIN_S = 1.0
 
 
 class Database:
@@ -31,6 +37,10 @@ class Database:
         self._engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
         # SQLite's own waiting is a lottery: in a busy hour a command could lose against ten syncs for seconds.
         self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._under_way: set[SteadyConnection] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
 
     @property
     def path(self) -> Path | None:
@@ -41,17 +51,17 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A consistent snapshot; does not wait for a writer (WAL)."""
-        async with self._engine.connect() as connection, connection.begin():
+        async with self._transaction() as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Committed at the end, rolled back on any exception. On SQLite the write lock is taken at once, so that a
-        transaction which reads before it writes cannot fail halfway."""
-        async with self._turn, self._engine.connect() as connection:
-            connection = await connection.execution_options(specrec_write=True)
-            async with connection.begin():
-                yield connection
+        """Committed at the end, rolled back on any exception; a task that is cancelled goes on being cancelled when
+        that is done, so nobody ever finds its lock. On SQLite the write lock is taken at once, so that a transaction
+        which reads before it writes cannot fail halfway."""
+        async with self._turn, self._transaction(specrec_write=True) as connection:
+            yield connection
+            await connection.commit()
 
     async def truncate_log(self) -> bool:
         """After a deletion that must be final: until a truncating checkpoint, deleted rows stay readable in SQLite's
@@ -60,14 +70,46 @@ class Database:
         if not self.is_sqlite:
             return True
         self.log_is_due = True
-        async with self._engine.connect() as connection:
-            connection = await connection.execution_options(specrec_bare=True)
+        async with self._transaction(specrec_bare=True) as connection:
             busy = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).scalar_one()
         self.log_is_due = busy != 0
         return not self.log_is_due
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        """Waits for the transactions under way, though not for ever, and closes the file. Nothing begins from here on:
+        `DatabaseError`."""
+        self._closed = True
+        if not await self._is_idle(CLOSE_WITHIN_S):
+            log.warning("transactions did not end within %g s of the stop; they are rolled back", CLOSE_WITHIN_S)
+            for connection in list(self._under_way):
+                await connection.interrupt()
+            await self._is_idle(INTERRUPTED_WITHIN_S)
+            for connection in list(self._under_way):
+                await connection.cut()
+        await to_its_end(self._engine.dispose())
+
+    async def _is_idle(self, within_s: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), within_s)
+        return self._idle.is_set()
+
+    @asynccontextmanager
+    async def _transaction(self, **options: bool) -> AsyncIterator[AsyncConnection]:
+        if self._closed:
+            raise DatabaseError("the database is closed: the bot is stopping")
+        connection = SteadyConnection(self._engine)
+        self._under_way.add(connection)
+        self._idle.clear()
+        try:
+            await connection.open(**options)
+            yield connection
+        finally:
+            try:
+                await connection.close()
+            finally:
+                self._under_way.discard(connection)
+                if not self._under_way:
+                    self._idle.set()
 
 
 async def upsert(

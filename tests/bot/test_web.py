@@ -1,6 +1,8 @@
 """/healthz and /readyz of the running bot."""
 
 import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import aiohttp
@@ -33,16 +35,16 @@ async def test_ready_says_what_is_missing_while_it_is_alive(tmp_path: Path) -> N
         assert await _get(app, "/healthz") == (200, {"status": "alive"})
 
 
-async def test_a_database_that_cannot_be_written_is_not_ready(tmp_path: Path) -> None:
-    folder, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
-    folder.mkdir()
-    async with DiscordServer(token=TOKEN) as discord, running(settings_for(discord, folder), discord) as app:
+async def test_a_database_that_cannot_be_written_is_not_ready(tmp_path: Path, monkeypatch) -> None:
+    """Somebody else has its lock and does not let go of it."""
+    monkeypatch.setattr("bot.storage.database.BUSY_TIMEOUT_MS", 20)
+    async with DiscordServer(token=TOKEN) as discord, running(settings_for(discord, tmp_path), discord) as app:
         await _until(app, 200)
-        await app.database.close()  # the pool opens the file again for whoever asks next
-        folder.rename(elsewhere)
-        assert await _get(app, "/readyz") == (
-            503,
-            {"status": "not ready", "missing": ["the database is not writable"]},
-        )
-        elsewhere.rename(folder)
-        await _until(app, 200)
+        with contextlib.closing(sqlite3.connect(app.database.path, isolation_level=None)) as elsewhere:
+            elsewhere.execute("BEGIN IMMEDIATE")
+            assert await _get(app, "/readyz") == (
+                503,
+                {"status": "not ready", "missing": ["the database is not writable"]},
+            )
+            elsewhere.execute("ROLLBACK")
+        assert await _until(app, 200) == {"status": "ready", "missing": []}
