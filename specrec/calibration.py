@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MINIMUM_PAIRS = 20
-DEFAULT_SLOPE, DEFAULT_OFFSET = 0.5, -1.0
+OTHERS = 9  # pairs drawn for each real one
+DEFAULT_SLOPE, DEFAULT_OFFSET = 0.5, -3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,8 @@ class Calibration:
     """match = 1 / (1 + exp(−(slope · log lift + offset))).
 
     `log lift` says how many times likelier than chance the ranking gives a member a track. `match` is then the chance
-    that a pair with this score is a real one, where real pairs, held out from training, are mixed one to one with pairs
-    drawn from the tracks that the member does not have. 0.5 is no better than chance; 0.9 is right nine times in ten.
-    It never contradicts the order of the list (slope > 0), and is comparable between members.
+    that a pair with this score is a real one, where to each real pair, held out from training, come nine drawn from
+    the tracks that the member does not have. One in ten is right by chance; with a match of 0.5 it is one in two. It never contradicts the order of the list (slope > 0), and is comparable between members.
     """
 
     slope: float = DEFAULT_SLOPE
@@ -26,7 +26,7 @@ class Calibration:
 
     @classmethod
     def fit(cls, real: NDArray[np.float64], other: NDArray[np.float64]) -> "Calibration":
-        """Fit to the log lifts of real and of other pairs, each kind counting as much as the other.
+        """Fit to the log lifts of real and of other pairs, the others counting `OTHERS` times as much together.
 
         Newton's method on the weighted log loss with Platt's smoothed targets and a weak pull of the slope towards the
         default; too few pairs, or a slope that comes out negative, give the default.
@@ -35,7 +35,7 @@ class Calibration:
             return cls()
         lifts = np.concatenate((real, other))
         targets = np.repeat([(len(real) + 1) / (len(real) + 2), 1 / (len(other) + 2)], [len(real), len(other)])
-        weights = np.repeat([0.5 / len(real), 0.5 / len(other)], [len(real), len(other)]) * 2 * len(real)
+        weights = np.repeat([1.0, OTHERS * len(real) / len(other)], [len(real), len(other)])
         inputs = np.stack((lifts, np.ones_like(lifts)), axis=1)  # (pairs, 2)
         start = np.array([DEFAULT_SLOPE, 0.0])
         parameters = start.copy()

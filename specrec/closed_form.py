@@ -31,6 +31,9 @@ RIDGE = 4.5
 SOURCE_EXPONENT = -0.6
 """A track that everybody has says little about who has it."""
 BLOCK = 1_024
+"""Columns at a time, at most."""
+ENTRIES = 2_000_000
+"""Of one block: 16 MB a copy."""
 
 Matrix = NDArray[np.float64] | NDArray[np.float32]
 Part = tuple[NDArray[np.int64], NDArray[np.int64], Matrix]
@@ -82,8 +85,11 @@ def neighbour_links(matrix: csr_array) -> Links:
     sources = csr_array(diags_array(heard**SOURCE_EXPONENT) @ matrix.T)  # (T, members)
     targets = csc_array(diags_array(lengths**LENGTH_EXPONENT) @ matrix)  # (members, T)
     kept = min(LINKS, max(MOST_LINKS // tracks, 1))
-    blocks = (csc_array(sources @ targets[:, first : first + BLOCK]) for first in range(0, tracks, BLOCK))
-    return _collect((_strongest_sparse(block, i * BLOCK, kept) for i, block in enumerate(blocks)), tracks)
+    entries = np.diff(matrix.indptr) @ (matrix != 0)  # (T,) at most, of each column of their product
+    return _collect(
+        (_strongest_sparse(csc_array(sources @ targets[:, part]), part.start, kept) for part in _blocks(entries)),
+        tracks,
+    )
 
 
 def _by_members(matrix: csr_array, ridge: float) -> Iterator[tuple[int, Matrix]]:
@@ -92,12 +98,11 @@ def _by_members(matrix: csr_array, ridge: float) -> Iterator[tuple[int, Matrix]]
     solved = cho_solve(cho_factor(gram, overwrite_a=True), matrix.toarray(), overwrite_b=True)  # (members, T)
     explained = np.asarray(matrix.multiply(solved).sum(axis=0)).ravel()  # (T,)
     turned = csr_array(matrix.T)
-    for first in range(0, matrix.shape[1], BLOCK):
-        part = slice(first, first + BLOCK)
+    for part in _blocks(np.full(matrix.shape[1], matrix.shape[1])):
         block = (turned @ solved[:, part]) / np.maximum(1 - explained[part], 1e-12)
         places = np.arange(block.shape[1])
-        block[first + places, places] = 0.0
-        yield first, block
+        block[part.start + places, places] = 0.0
+        yield part.start, block
 
 
 def _by_tracks(matrix: csr_array, ridge: float) -> Iterator[tuple[int, Matrix]]:
@@ -107,8 +112,8 @@ def _by_tracks(matrix: csr_array, ridge: float) -> Iterator[tuple[int, Matrix]]:
     factor, _ = spotrf(gram, lower=True, overwrite_a=True)
     inverse, _ = spotri(factor, lower=True, overwrite_c=True)
     diagonal = np.diag(inverse).copy()
-    for first in range(0, len(inverse), BLOCK):
-        last = min(first + BLOCK, len(inverse))
+    for part in _blocks(np.full(len(inverse), len(inverse))):
+        first, last = part.start, part.stop
         block = np.concatenate((inverse[first:last, :first].T, inverse[first:, first:last]))
         corner = block[first:last]
         block[first:last] = np.tril(corner) + np.tril(corner, -1).T
@@ -116,6 +121,18 @@ def _by_tracks(matrix: csr_array, ridge: float) -> Iterator[tuple[int, Matrix]]:
         places = np.arange(last - first)
         block[first + places, places] = 0.0
         yield first, block
+
+
+def _blocks(entries: NDArray[np.int64]) -> Iterator[slice]:
+    """Columns with so many `entries` each, as many at a time as memory should hold, and at least one."""
+    first = 0
+    totals = np.cumsum(entries)
+    while first < len(entries):
+        before = totals[first - 1] if first else 0
+        fitting = int(np.searchsorted(totals, before + ENTRIES, side="right"))
+        last = min(max(fitting, first + 1), first + BLOCK, len(entries))
+        yield slice(first, last)
+        first = last
 
 
 def _strongest(block: Matrix, count: int) -> tuple[NDArray[np.int64], Any]:
@@ -155,21 +172,24 @@ def _order_keys(rows: NDArray[np.int64], columns: NDArray[np.int64], values: Mat
 
 def _collect(parts: Iterable[Part], tracks: int) -> Links:
     """Blocks of (sources, targets, weights) -> Links by source."""
-    sources, targets, weights = [], [], []
+    sources: list[NDArray[Any]] = []
+    targets: list[NDArray[Any]] = []
+    weights: list[NDArray[Any]] = []
     for rows, columns, values in parts:
         present = values.ravel() != 0
         sources.append(rows.ravel()[present].astype(np.int32))
         targets.append(columns.ravel()[present].astype(np.int32))
         weights.append(values.ravel()[present].astype(np.float32))
     matrix = csr_array(
-        (
-            np.concatenate([*weights, np.zeros(0, dtype=np.float32)]),
-            (
-                np.concatenate([*sources, np.zeros(0, dtype=np.int32)]),
-                np.concatenate([*targets, np.zeros(0, dtype=np.int32)]),
-            ),
-        ),
+        (_joined(weights, np.float32), (_joined(sources, np.int32), _joined(targets, np.int32))),
         shape=(tracks, tracks),
     )
     matrix.sort_indices()
-    return Links(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data)
+    return Links(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data)
+
+
+def _joined(parts: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    """One array of them all; the parts are let go, as there may be millions of links."""
+    joined = np.concatenate([*parts, np.zeros(0, dtype=dtype)])
+    parts.clear()
+    return joined

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from specrec.baselines.base import Predictions, Sample
 from specrec.dataset import Dataset
@@ -47,11 +48,18 @@ class NCFScorer:
     network: NCF
 
     def score(self, histories: csr_array) -> Predictions:
-        ranking = np.zeros(histories.shape, dtype=np.float32)
-        compatibility = np.zeros_like(ranking)
+        return Predictions(
+            self._all(histories, lambda batch: self.network.ranking(batch, torch.float)),
+            lambda: self._all(histories, self.network.compatibilities),
+        )
+
+    @torch.no_grad()
+    def _all(self, histories: csr_array, of: Callable[[Batch], Tensor]) -> Floats:
+        """(members, T) from (B, T) of each batch."""
+        found = np.zeros(histories.shape, dtype=np.float32)
         for rows, batch in self._batches(histories):
-            ranking[rows], compatibility[rows] = self._score(batch)
-        return Predictions(ranking, compatibility)
+            found[rows] = of(batch).cpu().numpy()
+        return found
 
     def score_parts(self, histories: csr_array) -> dict[str, Predictions]:
         """Each branch alone, and the fusion without each source of branches; gates stay as they were found."""
@@ -76,11 +84,6 @@ class NCFScorer:
         for first in range(0, members, size):
             rows = slice(first, min(first + size, members))
             yield rows, data.batch(np.arange(rows.start, rows.stop))
-
-    @torch.no_grad()
-    def _score(self, batch: Batch) -> tuple[Floats, Floats]:
-        """(B, T) both: ranking and compatibility scores."""
-        return self.network.ranking(batch, torch.float).cpu().numpy(), self.network.compatibilities(batch).cpu().numpy()
 
     @torch.no_grad()
     def _score_alone(self, batch: Batch) -> Floats:

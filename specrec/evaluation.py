@@ -77,9 +77,7 @@ def evaluate(
         rows, weights = held_out.given.of_member(member)
         hidden, hidden_weights = held_out.hidden.of_member(member)
         scores = ranker.score(member_id, rows, weights)
-        finite = finite and all(
-            bool(np.isfinite(numbers).all()) for numbers in (scores.ranking, scores.compatibility, scores.match)
-        )
+        finite = finite and all(bool(np.isfinite(numbers).all()) for numbers in (scores.ranking, scores.match))
         tracks = len(scores.ranking)
         best = _best(ranker, scores.ranking, rows)
         lists.append(best)
@@ -99,7 +97,9 @@ def evaluate(
         listed = hidden[ranker.rows[hidden] >= 0]
         comparable = listed[(held_out.known[listed] & profile.known).any(axis=1)]
         actual += compatibility(profile, held_out.values[comparable], held_out.known[comparable]).tolist()
-        predicted += scores.compatibility[ranker.rows[comparable]].tolist()
+        said = ranker.compatibilities(member_id, rows, weights)
+        finite = finite and bool(np.isfinite(said).all())
+        predicted += said[ranker.rows[comparable]].tolist()
     measures = {name: _both(measure, hits, popular_hits, relevant) for name, measure in MEASURES.items()}
     shared = mean_pairwise_jaccard(_spread(np.arange(len(lists)), MAX_LISTS, lists))
     beside_live = None

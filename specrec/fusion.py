@@ -1,6 +1,5 @@
 """How the branches become one score: scaled per member, weighed by gates that are found on members held out whole."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specrec.interactions import Histories, Rows
+from specrec.ranking import largest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,40 +71,36 @@ HIDDEN = 0.2  # of a held-out member's history
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """A member's scale: (branches,) each branch's mean over the tracks it speaks of, how far above it its best ones
-    are, or its own scale (infinity: it says nothing about the member), and between which numbers it stays."""
+class Scale:
+    """Of one member and one branch: where 0 and 1 are, and between which numbers what is scaled stays. An infinite
+    `spread`: the branch says nothing about the member."""
 
-    middle: Numbers
-    spread: Numbers
-    lowest: Numbers
-    highest: Numbers
+    middle: float
+    spread: float
+    lowest: float
+    highest: float
 
     @classmethod
-    def of(cls, branches: Sequence[Branch], scores: Numbers, spoken: NDArray[np.bool_], known: Rows) -> "Frame":
-        """`scores` and `spoken` (branches, T): of which tracks each speaks; `known` are the rows of the history."""
-        scales = np.array([branch.scale or 0.0 for branch in branches])
-        middle = (scores * spoken).sum(axis=1) / np.maximum(spoken.sum(axis=1), 1)
-        unknown = np.where(spoken, scores, -np.inf)
-        unknown[:, known] = -np.inf
-        count = min(TOP, scores.shape[1])
-        best = -np.partition(-unknown, count - 1, axis=1)[:, :count]
-        spread = np.where(np.isfinite(best), best, middle[:, None]).mean(axis=1) - middle
-        silent = spread <= SMALLEST_SPREAD * np.abs(scores).max(axis=1)
-        fixed = scales > 0
-        spread = np.maximum(spread, [branch.least for branch in branches])
-        spread = np.where(fixed, scales, np.where(silent, np.inf, spread))
-        return cls(middle, spread, np.where(fixed, -np.inf, CLIP[0]), np.where(fixed, np.inf, CLIP[1]))
+    def of(cls, branch: Branch, scores: Numbers, known: Rows, tracks: int) -> "Scale":
+        """`scores` are of the tracks that the branch speaks of, out of `tracks`; `known` are places among them: those
+        of the member's history."""
+        middle = float(scores.mean())
+        if branch.scale is not None:
+            return cls(middle, branch.scale, -np.inf, np.inf)
+        size = max(float(scores.max()), -float(scores.min()))
+        unknown = scores.copy()
+        unknown[known] = -np.inf
+        count = min(TOP, tracks)
+        best = largest(unknown, count)
+        spread = float((best[np.isfinite(best)] - middle).sum()) / count  # a missing one is as the mean
+        silent = spread <= SMALLEST_SPREAD * size
+        return cls(middle, np.inf if silent else max(spread, branch.least), *CLIP)
 
-    def scale(self, scores: Numbers, spoken: NDArray[np.bool_]) -> Numbers:
-        """(branches, …, tracks) of the member -> the same, comparable between branches and members. `spoken`
-        (branches, tracks): a branch that does not speak of a track gives it 0."""
-        middle, spread, lowest, highest = (
-            part.reshape(-1, *[1] * (scores.ndim - 1)) for part in (self.middle, self.spread, self.lowest, self.highest)
-        )
-        scaled = (scores - middle) / spread
-        np.clip(scaled, lowest, highest, out=scaled)
-        return scaled * spoken.reshape(len(spoken), *[1] * (scores.ndim - 2), -1)
+    def apply(self, scores: Numbers) -> Numbers:
+        """Scores of any shape -> the same, comparable between branches and members."""
+        scaled = (scores - self.middle) / self.spread
+        np.clip(scaled, self.lowest, self.highest, out=scaled)
+        return scaled
 
 
 UNHEARD = np.array([branch.unheard for branch in BRANCHES])

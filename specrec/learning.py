@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from specrec.calibration import Calibration, negatives
+from specrec.calibration import OTHERS, Calibration, negatives
 from specrec.closed_form import history_matrix, listeners, neighbour_links, wide_links
 from specrec.dataset import Dataset
 from specrec.fitting import Judged, Schedule, fit_deep, fit_sound
@@ -143,7 +143,7 @@ def _candidates(network: NCF, judged: Judged) -> list[Candidates]:
 def _calibrate(
     tried: list[tuple[NCF, Judged, int]], gates: NDArray[np.float64], rng: np.random.Generator
 ) -> Calibration:
-    """On the hidden tracks of the held-out members, each beside as many tracks that its member does not have."""
+    """On the hidden tracks of the held-out members, each beside nine tracks that its member does not have."""
     real: list[float] = []
     other: list[float] = []
     count = 0
@@ -155,7 +155,7 @@ def _calibrate(
                 hidden, _ = judged.hidden.of_member(int(members[position]))
                 lift = log_lift(scores)
                 real += lift[hidden].tolist()
-                other += lift[negatives(rng, len(lift), [*known, *hidden], len(hidden))].tolist()
+                other += lift[negatives(rng, len(lift), [*known, *hidden], OTHERS * len(hidden))].tolist()
             count += len(members)
             if count >= MOST_CALIBRATED:
                 break

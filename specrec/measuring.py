@@ -109,7 +109,9 @@ class _Found:
         top_hit = np.where(wanted, keys, NEVER).max(axis=1)
         self.first.append((keys > top_hit[:, None]).sum(axis=1) + 1)
         if said.compatibility is not None:
-            self.predicted.append(said.compatibility[wanted])  # row by row, columns ascending: as `hidden` stores them
+            self.predicted.append(
+                said.compatibility()[wanted]
+            )  # row by row, columns ascending: as `hidden` stores them
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:

@@ -25,9 +25,11 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- torch's own name for it
 
+from specrec.branches import damp
 from specrec.features import FEATURES
 from specrec.fusion import BRANCHES, CLIP, SMALLEST_SPREAD, TOP, Branch
 from specrec.links import Links
+from specrec.ranking import STRIP
 
 AUDIO_INPUTS = 3 * len(FEATURES)
 SOUND_NOISE = 0.3  # of the usual start, for the units that are not features
@@ -250,12 +252,12 @@ class NCF(nn.Module):
         waves = torch.cos((values * known) @ self.wave_directions + self.wave_phases) * (2 / len(FEATURES)) ** 0.5
         return torch.cat((audio_inputs(values, known), waves), dim=-1)
 
-    def _by_artist(self, history: csr_array) -> NDArray[np.float64]:
+    def _by_artist(self, history: csr_array) -> NDArray[np.floating]:
         """(B, T) log1p of how much of the history is by the track's artists, the track itself left out."""
-        weights: NDArray[np.float64] = ((history @ self.artists) @ self.artists.T).toarray()
+        weights: NDArray[np.floating] = ((history @ self.artists) @ self.artists.T).toarray()
         owners = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
         weights[owners, history.indices] -= history.data * np.diff(self.artists.indptr)[history.indices]
-        return np.sign(weights) * np.log1p(np.abs(weights))
+        return damp(weights)
 
     def _source(self, name: str, batch: Batch, history: csr_array, dtype: torch.dtype) -> Tensor:
         """(B, T) what the branches of one source say, before it is scaled."""
@@ -271,8 +273,9 @@ class NCF(nn.Module):
     ) -> Iterator[tuple[int, Tensor]]:
         """The number of each `wanted` branch of `specrec.fusion.BRANCHES` and its (B, T) scores, scaled per member."""
         starts = torch.searchsorted(batch.members, torch.arange(batch.size + 1, device=batch.members.device))
+        weights = batch.relative_weights().to(dtype)
         history = csr_array(
-            (batch.relative_weights().cpu().numpy(), batch.tracks.cpu().numpy(), starts.cpu().numpy()),
+            (weights.cpu().numpy(), batch.tracks.cpu().numpy(), starts.cpu().numpy()),
             shape=(batch.size, len(self.values)),
         )
         sources: dict[str, Tensor] = {}
@@ -286,7 +289,7 @@ class NCF(nn.Module):
         """(B, T) as `specrec.fusion.Frame` does: comparable between branches and members."""
         voice = branch.voice(self.listeners.to(scores.dtype))
         scores = scores * voice
-        spoken = voice > 0
+        spoken = voice > 0  # of all tracks, but for what is said of unheard ones alone
         middle = scores.sum(dim=-1, keepdim=True) / spoken.sum().clamp(min=1)
         if branch.scale is not None:
             return scores.sub_(middle).div_(branch.scale)
@@ -294,7 +297,7 @@ class NCF(nn.Module):
         own = scores[batch.members, batch.tracks]
         scores[batch.members, batch.tracks] = -torch.inf
         unknown = torch.where(spoken, scores, -torch.inf) if branch.unheard else scores
-        best = unknown.topk(min(TOP, scores.shape[-1]), dim=-1).values
+        best = _largest(unknown, min(TOP, scores.shape[-1]))
         scores[batch.members, batch.tracks] = own
         spread = torch.where(best.isfinite(), best, middle).mean(dim=-1, keepdim=True) - middle
         silent = spread <= SMALLEST_SPREAD * largest
@@ -306,6 +309,22 @@ class NCF(nn.Module):
         """(B, T) ranking scores: logits of who is to be found among the tracks. Single precision is twice as fast, and
         good enough for lists."""
         total = torch.zeros((batch.size, len(self.values)), dtype=dtype, device=self.values.device)
-        for number, scores in self.opinions(batch, (self.gates > 0).tolist(), dtype):
+        all_heard = bool((self.listeners > 0).all())
+        wanted = [
+            gate > 0 and not (branch.unheard and all_heard)
+            for gate, branch in zip(self.gates.tolist(), BRANCHES, strict=True)
+        ]
+        for number, scores in self.opinions(batch, wanted, dtype):
             total.add_(scores, alpha=float(self.gates[number]))
         return total.float()
+
+
+def _largest(scores: Tensor, count: int) -> Tensor:
+    """(B, T) -> (B, count) the largest of each row: they are in the strips that have the largest maxima."""
+    strips = scores.shape[-1] // STRIP
+    if strips <= count:
+        return scores.topk(count, dim=-1).values
+    cut = scores[:, : strips * STRIP].view(len(scores), STRIP, strips)
+    chosen = cut.amax(dim=1).topk(count, dim=-1, sorted=False).indices
+    found = cut.gather(2, chosen[:, None].expand(-1, STRIP, -1)).flatten(1)
+    return torch.cat((found, scores[:, strips * STRIP :]), dim=1).topk(count, dim=-1, sorted=False).values

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue
+from specrec.features import Floats
 from specrec.interactions import Rows
 from specrec.member import Member
 from specrec.scoring import ModelScorer, Scores
@@ -22,6 +23,10 @@ class Ranker(Protocol):
     def score(self, member_id: str, rows: Rows, weights: NDArray[np.float32]) -> Scores:
         """All tracks of its own catalogue for one member. `rows` (n,) and `weights` (n,) are the history, by the
         numbers of the histories' catalogue; it may be empty."""
+        ...
+
+    def compatibilities(self, member_id: str, rows: Rows, weights: NDArray[np.float32]) -> Floats:
+        """(tracks,) of its own catalogue: the compatibility scores that it predicts, 0-1."""
         ...
 
 
@@ -52,7 +57,13 @@ class VersionRanker:
         return self._rows
 
     def score(self, member_id: str, rows: Rows, weights: NDArray[np.float32]) -> Scores:
-        member = Member(
+        return self._scorer.score(self._member(rows, weights))
+
+    def compatibilities(self, member_id: str, rows: Rows, weights: NDArray[np.float32]) -> Floats:
+        return self._scorer.compatibilities(self._member(rows, weights))
+
+    def _member(self, rows: Rows, weights: NDArray[np.float32]) -> Member:
+        return Member(
             (),
             self._rows[rows],
             weights,
@@ -60,7 +71,6 @@ class VersionRanker:
             self._known[rows],
             [self._artists(int(row)) for row in rows],
         )
-        return self._scorer.score(member)
 
     def _artists(self, row: int) -> Rows:
         """Rows of the version's artists."""

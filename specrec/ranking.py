@@ -1,8 +1,8 @@
 """Top-k: which tracks make the list, and in which order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from specrec.interactions import Rows
 
 ListKind = Literal["mix", "new", "familiar"]
 NEW_SHARE = 0.6  # of a mixed list, at least
+FRONT = 500  # tracks
+STRIP = 64
+Number = TypeVar("Number", bound=np.floating)
 
 
 def top_k(
@@ -39,24 +42,22 @@ def top_k(
     """
     if top < 1:
         raise ValueError("a list has at least one place")
-    order = np.argsort(-scores, kind="stable")
-    order = order[(np.isfinite(scores) & ~excluded)[order]]
-    order = order[~np.isin(order, placed)]
+    rows = np.flatnonzero(np.isfinite(scores) & ~excluded)
+    rows = rows[~np.isin(rows, placed)]
     picker = _Picker(artists_of, per_artist)
     for row in placed:
         picker.count(row)
     top -= len(placed)
     if kind == "new":
-        picker.take(order[~known[order]], top)
+        picker.take(_best_first(scores, rows[~known[rows]]), top)
     elif kind == "familiar":
-        picker.take(order[known[order]], top)
+        picker.take(_best_first(scores, rows[known[rows]]), top)
     else:
         new_places = min(ceil(NEW_SHARE * top), max(top - 1, 1))
-        picker.take(order[known[order]], min(1, top - new_places))
-        picker.take(order[~known[order]], new_places)
-        picker.take(order, top - len(picker.chosen))
-    rank = {int(row): position for position, row in enumerate(order)}
-    return [*sorted(picker.chosen, key=rank.__getitem__), *placed]
+        picker.take(_best_first(scores, rows[known[rows]]), min(1, top - new_places))
+        picker.take(_best_first(scores, rows[~known[rows]]), new_places)
+        picker.take(_best_first(scores, rows), top - len(picker.chosen))
+    return [*sorted(picker.chosen, key=lambda row: (-scores[row], row)), *placed]
 
 
 def best_of(
@@ -67,11 +68,35 @@ def best_of(
     top: int,
     per_artist: int = 2,
 ) -> list[int]:
-    """The rows of at most `top` candidates with a score above 0, best first, by the same cap and with the same ties."""
-    rows = np.flatnonzero(candidates & (scores > 0))
+    """The rows of at most `top` candidates with a finite score, best first, by the same cap and with the same ties."""
     picker = _Picker(artists_of, per_artist)
-    picker.take(rows[np.argsort(-scores[rows], kind="stable")], top)
+    picker.take(_best_first(scores, np.flatnonzero(candidates & np.isfinite(scores))), top)
     return picker.chosen
+
+
+def largest(values: NDArray[Number], count: int) -> NDArray[Number]:
+    """The `count` largest of (n,) values, in no order; all where there are no more.
+
+    The maxima of strips bound the smallest of them from below, so that few values are left to be sorted.
+    """
+    if len(values) <= count:
+        return values
+    strips = len(values) // STRIP
+    if strips > count:
+        maxima = values[: strips * STRIP].reshape(STRIP, strips).max(axis=0)
+        values = values[values >= np.partition(maxima, -count)[-count]]
+    return np.partition(values, -count)[-count:]
+
+
+def _best_first(scores: NDArray[np.floating], rows: Rows) -> Iterator[int]:
+    """`rows` (ascending) by score, the largest first and the lower row first. The front is sorted alone: few lists need
+    more than that."""
+    if len(rows) > FRONT:
+        bound = largest(scores[rows], FRONT).min()
+        front = rows[scores[rows] >= bound]
+        yield from front[np.argsort(-scores[front], kind="stable")].tolist()
+        rows = rows[scores[rows] < bound]
+    yield from rows[np.argsort(-scores[rows], kind="stable")].tolist()
 
 
 class _Picker:
@@ -83,16 +108,18 @@ class _Picker:
         self._cap = per_artist
         self._count: dict[int, int] = {}
 
-    def take(self, order: Rows, places: int) -> None:
+    def take(self, order: Iterable[int], places: int) -> None:
+        if places <= 0:
+            return
         for row in order:
-            if places <= 0:
-                return
-            names = [int(artist) for artist in self._artists_of(int(row))]
+            names = self._artists_of(row).tolist()
             if row in self.chosen or (self._cap and any(self._count.get(name, 0) >= self._cap for name in names)):
                 continue
-            self.chosen.append(int(row))
-            self.count(int(row))
+            self.chosen.append(row)
+            self.count(row)
             places -= 1
+            if not places:
+                return
 
     def count(self, row: int) -> None:
         """A track of these artists has a place."""

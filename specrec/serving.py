@@ -1,7 +1,7 @@
 """Recommending from a history, with numpy only: by a model version or, before there is one, by the taste profile."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +13,8 @@ from specrec.catalogue import Catalogue, Track
 from specrec.checkpoint import Version, open_version
 from specrec.compatibility import compatibility
 from specrec.explanation import Explainer
-from specrec.exploring import exploring_contributions, exploring_scores
 from specrec.features import Floats, Mask, Scaling
+from specrec.fusion import Numbers
 from specrec.history import HistoryItem, fold
 from specrec.interactions import Rows
 from specrec.member import Member
@@ -67,6 +67,19 @@ class Recommender(Protocol):
         ...
 
 
+UNHEARD = "nobody here has it yet, and nothing in your history speaks against it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """Of one member: `scores` (tracks,) order the list, −inf for what must not be listed; `match` (tracks,) is 0-1."""
+
+    scores: Floats
+    match: Floats
+    contributions: Callable[[Rows], Numbers]
+    """Rows -> (history, rows) the score with the whole history less the score without each of its tracks."""
+
+
 class _CatalogueRecommender(ABC):
     """What both recommenders share: fold the history in, score the catalogue, pick the list, say why."""
 
@@ -76,21 +89,16 @@ class _CatalogueRecommender(ABC):
         self, catalogue: Catalogue, scaling: Scaling, values: Floats, known: Mask, unheard: NDArray[np.bool_]
     ) -> None:
         """`values` and `known` (tracks, 9) are the catalogue's features standardised by `scaling`; `unheard` (tracks,)
-        says which of them nobody has."""
+        says which of them nobody has: those of which something is known may be explored."""
         self._catalogue = catalogue
         self._scaling = scaling
         self._values = values
         self._known = known
-        self._unheard = unheard
+        self._unheard = unheard & (known.any(axis=1) | (np.diff(catalogue.artist_starts) > 0))
         self._complete = known.any(axis=1) & (np.diff(catalogue.artist_starts) > 0)
 
     @abstractmethod
-    def _scores(self, member: Member) -> tuple[Floats, Floats]:
-        """(tracks,) what orders the list, −inf for what must not be listed; and (tracks,) match, 0-1."""
-
-    @abstractmethod
-    def _contributions(self, member: Member, rows: Rows) -> Floats:
-        """(history, rows) the score with the whole history less the score without each of its tracks."""
+    def _judge(self, member: Member) -> _Judgement: ...
 
     def knows(self, track_id: str) -> bool:
         """See `Recommender.knows`."""
@@ -108,36 +116,28 @@ class _CatalogueRecommender(ABC):
     ) -> list[Recommendation]:
         """See `Recommender.recommend`."""
         member = Member.fold_in(fold(history), self._catalogue, self._scaling)
-        scores, match = self._scores(member)
+        judgement = self._judge(member)
+        scores = judgement.scores
         known = member.known_rows(len(scores))
         disliked = member.disliked_rows(len(scores))
         artists_of = self._catalogue.artists_of
         placed: list[int] = []
-        if explore and kind != "familiar":
+        if explore and kind != "familiar" and len(member.rows):
             unheard = self._unheard & ~known & ~disliked
-            novelty = exploring_scores(member, self._catalogue, self._values, self._known)
-            placed = best_of(novelty, unheard, artists_of, top=min(explore, top - 1), per_artist=per_artist)
+            placed = best_of(scores, unheard, artists_of, top=min(explore, top - 1), per_artist=per_artist)
         rows = top_k(scores, known, disliked, artists_of, top=top, kind=kind, per_artist=per_artist, placed=placed)
         if not rows:
             return []
-        ranked = len(rows) - len(placed)
-        chosen = np.array(rows, dtype=np.int64)
-        raised = np.zeros((len(member.rows), len(rows)))
-        if ranked:
-            raised[:, :ranked] = self._contributions(member, chosen[:ranked])
-        if placed:
-            raised[:, ranked:] = exploring_contributions(
-                member, self._catalogue, self._values, self._known, chosen[ranked:]
-            )
+        raised = judgement.contributions(np.array(rows, dtype=np.int64))
         explainer = Explainer(member, self._catalogue, self._values, self._known)
         return [
             Recommendation(
                 place + 1,
                 self._catalogue.ids.ids[row],
-                float(match[row]),
+                float(judgement.match[row]),
                 bool(known[row]),
-                explainer.reason(row, raised[:, place], self._fallback),
-                place >= ranked,
+                explainer.reason(row, raised[:, place], UNHEARD if row in placed else self._fallback),
+                row in placed,
             )
             for place, row in enumerate(rows)
         ]
@@ -158,16 +158,17 @@ class ContentRecommender(_CatalogueRecommender):
         unheard = np.zeros(len(catalogue), dtype=np.bool_)  # it knows of no listeners, and treats all tracks alike
         super().__init__(catalogue, scaling, *scaling.apply(catalogue.features), unheard)
 
-    def _scores(self, member: Member) -> tuple[Floats, Floats]:
+    def _judge(self, member: Member) -> _Judgement:
         profile = TasteProfile.of(member.values, member.known, member.weights)
         match = compatibility(profile, self._values, self._known)
-        return np.where(match > 0, match, -np.inf).astype(np.float32), match
+        scores = np.where(match > 0, match, -np.inf).astype(np.float32)
+        return _Judgement(scores, match, lambda rows: self._contributions(member, match, rows))
 
-    def _contributions(self, member: Member, rows: Rows) -> Floats:
+    def _contributions(self, member: Member, match: Floats, rows: Rows) -> Numbers:
         without = TasteProfile.without_each(member.values, member.known, member.weights)
         each = TasteProfile(without.values[:, None, :], without.known[:, None, :])
         values, known = self._values[rows], self._known[rows]
-        raised = self._scores(member)[1][rows] - compatibility(each, values[None], known[None])
+        raised = match[rows].astype(np.float64) - compatibility(each, values[None], known[None])
         raised[member.rows[:, None] == rows[None, :]] = 0.0
         return raised
 
@@ -198,9 +199,10 @@ class ServedModel(_CatalogueRecommender):
         """Open one version's directory. Raises CheckpointError, with the reason, where it is refused."""
         return cls(open_version(directory))
 
-    def _scores(self, member: Member) -> tuple[Floats, Floats]:
-        scores = self._scorer.score(member)
-        return scores.ranking, scores.match
-
-    def _contributions(self, member: Member, rows: Rows) -> Floats:
-        return self._scorer.contributions(member, rows)
+    def _judge(self, member: Member) -> _Judgement:
+        ranking, standing = self._scorer.rank(member)
+        return _Judgement(
+            ranking,
+            self._scorer.match(ranking),
+            lambda rows: self._scorer.contributions(member, rows, standing),
+        )

@@ -1,5 +1,6 @@
 """What a model under study learns from, and what it has to answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -51,8 +52,8 @@ class Predictions:
 
     ranking: Floats
     """(members, T); higher is better, ties fall at random; no NaN."""
-    compatibility: Floats | None = None
-    """(members, T) predicted compatibility scores, from a model that predicts them."""
+    compatibility: Callable[[], Floats] | None = None
+    """What computes (members, T) predicted compatibility scores, of a model that predicts them."""
 
 
 class Scorer(Protocol):

@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue
+from specrec.features import Floats
 from specrec.interactions import Rows
 from specrec.paper.network import Rows as Inputs
 from specrec.paper.network import SpotifyNet, predict
@@ -37,9 +38,13 @@ class OriginalRanker:
         return self._rows
 
     def score(self, member_id: str, rows: Rows, weights: NDArray[np.float32]) -> Scores:
-        """What it predicts is at once its order of the tracks, the compatibility score and the match."""
+        """What it predicts is at once its order of the tracks, the match, and the compatibility score."""
+        scores = self.compatibilities(member_id, rows, weights)
+        return Scores(scores, scores)
+
+    def compatibilities(self, member_id: str, rows: Rows, weights: NDArray[np.float32]) -> Floats:
         user = self._members[member_id] if self._encoding == "index" else int(network_input([member_id], "one-hot")[0])
         users = torch.full_like(self._tracks, user)
         predicted = predict(self._network, Inputs(users, self._tracks, torch.zeros(len(users), dtype=torch.double)))
-        scores = predicted.numpy()
-        return Scores(scores, scores, scores)
+        scores: Floats = predicted.numpy()
+        return scores

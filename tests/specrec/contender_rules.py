@@ -66,8 +66,9 @@ class ContenderRules:
         assert said.ranking.shape == shape
         assert np.isfinite(said.ranking).all()
         if said.compatibility is not None:
-            assert said.compatibility.shape == shape
-            assert ((said.compatibility >= 0) & (said.compatibility <= 1)).all()
+            compatibility = said.compatibility()
+            assert compatibility.shape == shape
+            assert ((compatibility >= 0) & (compatibility <= 1)).all()
 
     def test_every_member_and_track_has_a_score(self, scorer, sample):
         self.check(scorer.score(sample.histories), (24, 160))

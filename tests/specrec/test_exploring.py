@@ -1,85 +1,26 @@
-"""Tracks that nobody has yet: what orders them, and which places of a list they get."""
+"""Tracks that nobody has yet: which of them get the places of a list that are kept for such."""
 
 import numpy as np
 import pytest
 
 from specrec.catalogue import Catalogue, Track
 from specrec.checkpoint import Version
-from specrec.exploring import exploring_contributions, exploring_scores
-from specrec.features import Scaling
 from specrec.history import HistoryItem, fold
-from specrec.interactions import Kind
+from specrec.interactions import Interactions, Kind
 from specrec.member import Member
 from specrec.ranking import best_of
 from specrec.serving import ServedModel
-from tests.specrec.conftest import genre_of
+from specrec.training import TrainingOptions, train
+from tests.specrec.conftest import GENRES, QUICK, genre_of
 
 MEMBER = "member-1-02"
-
-
-def features(level):
-    return np.array([level] * 5 + [-60 * level] + [level] * 2 + [200 * level], dtype=np.float32)
-
-
-CATALOGUE = Catalogue.from_tracks(
-    [
-        Track("a1", "", ("Ann",), features(0.2)),
-        Track("a2", "", ("Ann",), features(0.2)),
-        Track("a3", "", ("Ann",), features(0.9)),
-        Track("b1", "", ("Ben",), features(0.9)),
-        Track("c1", "", ("Cem",), features(0.2)),
-        Track("c2", "", ("Cem",), features(0.8)),
-        Track("d1", "", ("Dee", "Ann")),
-        Track("e1"),
-    ]
-)
-SCALING = Scaling.fit(CATALOGUE.features)
-VALUES, KNOWN = SCALING.apply(CATALOGUE.features)
-
-
-def member_of(*items):
-    return Member.fold_in(fold([HistoryItem(track, kind) for track, kind in items]), CATALOGUE, SCALING)
-
-
-def scores_of(*items):
-    return dict(zip(CATALOGUE.ids, exploring_scores(member_of(*items), CATALOGUE, VALUES, KNOWN), strict=True))
-
-
-def test_the_most_heard_artist_and_the_nearest_sound_come_first():
-    scores = scores_of(("a1", Kind.SAVED), ("b1", Kind.INTERACTION), ("b1", Kind.DISLIKED))
-    assert scores["a2"] == max(scores.values()) == pytest.approx(2.0)
-    assert scores["a2"] > scores["a3"] > scores["c2"] > 0
-    assert scores["c1"] == pytest.approx(1.0)  # sounds the same, by somebody unknown
-    assert scores["d1"] == pytest.approx(1.0)  # no sound known: the artist alone
-    assert scores["e1"] == 0  # nothing is known of it
-    assert scores["b1"] < 0.5  # what is disliked speaks for nothing
-
-
-def test_an_empty_history_explores_nothing():
-    assert set(scores_of().values()) == {0.0}
-
-
-def test_contributions_are_what_the_score_falls_by():
-    items = [("a1", Kind.SAVED), ("a3", Kind.TOP), ("c1", Kind.INTERACTION), ("e1", Kind.KNOWN)]
-    rows = np.arange(len(CATALOGUE))
-    member = member_of(*items)
-    found = exploring_contributions(member, CATALOGUE, VALUES, KNOWN, rows)
-    whole = exploring_scores(member, CATALOGUE, VALUES, KNOWN)
-    for place, item in enumerate(member.history):
-        if item.track_id == "c1":  # the most heard artist stays the same: so the scale does
-            less = member_of(*[one for one in items if one[0] != "c1"])
-            np.testing.assert_allclose(
-                found[place], whole - exploring_scores(less, CATALOGUE, VALUES, KNOWN), atol=1e-6
-            )
-        if item.track_id == "e1":
-            assert not found[place].any()
-    assert found[0, 1] > found[1, 1]  # of the two by Ann the one that sounds like it says more
 
 
 def test_the_best_of_the_candidates():
     scores = np.array([0.5, 0.9, 0.9, 0.0, 0.7])
     artists = [np.array([row]) for row in (0, 1, 1, 2, 3)]
     candidates = np.array([True, True, True, True, False])
+    scores[3] = -np.inf
     assert best_of(scores, candidates, artists.__getitem__, top=9) == [1, 2, 0]
     assert best_of(scores, candidates, artists.__getitem__, top=9, per_artist=1) == [1, 0]
     assert best_of(scores, candidates, artists.__getitem__, top=1) == [1]
@@ -126,15 +67,35 @@ def test_the_reason_names_a_track_that_it_is_true_of(model, history):
     titles = {catalogue.track(catalogue.ids.row(item.track_id)).title: item for item in history}
     named = [item for title, item in titles.items() if f"{title} " in line.reason]
     assert named, line.reason
+    row = catalogue.ids.row(line.track_id)
+    whole, standing = model._scorer.rank(Member.fold_in(fold(history), catalogue, model._scaling))
     without = [item for item in history if item not in named]
-    row = np.array([catalogue.ids.row(line.track_id)])
-    values, known = model._values, model._known
+    less, _ = model._scorer.rank(Member.fold_in(fold(without), catalogue, model._scaling), standing)
+    assert less[row] < whole[row]
 
-    def score(items):
-        member = Member.fold_in(fold(items), catalogue, model._scaling)
-        return exploring_scores(member, catalogue, values, known)[row]
 
-    assert score(without) < score(history)
+def test_a_track_without_any_listener_is_reached_by_how_it_sounds_and_who_made_it(community):
+    """Of each genre four tracks that the training has never seen; two have a known artist, two an unknown one."""
+    features = {track.track_id: track.features for track in community.tracks}
+    fresh = [
+        Track(
+            f"track-{genre}-{80 + number}",
+            f"Fresh {number} of {genre}",
+            (f"Artist {genre}-{number}" if number < 2 else f"Newcomer {genre}-{number}",),
+            features[f"track-{genre}-{10 + number:02}"] + np.float32(0.002),
+        )
+        for genre in range(GENRES)
+        for number in range(4)
+    ]
+    options = TrainingOptions(seed=1, device="cpu", hold_out=False, schedule=QUICK)
+    catalogue = Catalogue.from_tracks([*community.tracks, *fresh])
+    arrays = train(Interactions.from_records(community.interactions), catalogue, options=options).model.arrays
+    model = ServedModel(Version("v", catalogue, arrays, {}))
+    for genre in range(GENRES):
+        lines = model.recommend(community.history(f"member-{genre}-01"), kind="new", explore=3)
+        assert [line.unheard for line in lines] == [False] * 7 + [True] * 3
+        assert not {line.track_id for line in lines[-3:]} & {row.track_id for row in community.interactions}
+        assert {genre_of(line.track_id) for line in lines[-3:]} == {genre}
 
 
 def test_no_place_is_kept_where_there_is_nothing_to_explore(trained, model, history):

@@ -31,7 +31,7 @@ class Says:
 
     def score(self, histories):
         assert histories.shape == self.ranking.shape
-        return Predictions(self.ranking, self.compatibility)
+        return Predictions(self.ranking, None if self.compatibility is None else lambda: self.compatibility)
 
 
 def cut(given, hidden, candidates=None):

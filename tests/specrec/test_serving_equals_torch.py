@@ -74,9 +74,9 @@ def test_every_score_agrees(trained, scorer):
     assert rankings.std() > 0.1
     for row in range(len(histories)):
         rows, weights = histories.of_member(row)
-        scores = scorer.score(Member.of_rows(rows, weights, scorer.values, scorer.known, scorer.catalogue))
-        np.testing.assert_allclose(scores.ranking, rankings[row], rtol=0, atol=TOLERANCE)
-        np.testing.assert_allclose(scores.compatibility, compatibilities[row], rtol=0, atol=TOLERANCE)
+        member = Member.of_rows(rows, weights, scorer.values, scorer.known, scorer.catalogue)
+        np.testing.assert_allclose(scorer.score(member).ranking, rankings[row], rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(scorer.compatibilities(member), compatibilities[row], rtol=0, atol=TOLERANCE)
 
 
 def test_a_contribution_is_the_score_with_less_the_score_without(scorer):
@@ -88,13 +88,13 @@ def test_a_contribution_is_the_score_with_less_the_score_without(scorer):
         member = Member.of_rows(rows, weights, scorer.values, scorer.known, scorer.catalogue)
         if not 1 < len(rows) < 30:
             continue
-        contributions = scorer.contributions(member, listed)
-        standing = scorer.standing(member)
-        whole = scorer.ranking(member, standing)[listed]
+        whole, standing = scorer.rank(member)
+        whole = whole[listed]
+        contributions = scorer.contributions(member, listed, standing)
         for place in range(len(rows)):
             rest = np.arange(len(rows)) != place
             without = Member.of_rows(rows[rest], weights[rest], scorer.values, scorer.known, scorer.catalogue)
-            expected = whole - scorer.ranking(without, standing)[listed]
+            expected = whole - scorer.rank(without, standing)[0][listed]
             other = listed != rows[place]
             np.testing.assert_allclose(contributions[place][other], expected[other], rtol=0, atol=1e-4)
             assert (contributions[place][~other] == 0).all()
