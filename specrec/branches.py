@@ -1,7 +1,6 @@
 """The branches of the network in numpy: what each says of tracks, before it is scaled and weighed."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,15 +16,6 @@ from specrec.member import Member
 LINKED = ("wide", "neighbour")
 Arrays = Mapping[str, NDArray[Any]]
 Number = TypeVar("Number", bound=np.floating)
-
-
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """What a branch says of some tracks: `whole` (rows,) with the whole history, `without` (n, rows) without each of
-    its tracks."""
-
-    whole: Numbers
-    without: Numbers
 
 
 class Branches:
@@ -54,30 +44,24 @@ class Branches:
             scores["audio"] = (self._arrays["sound_vectors"] @ vector).astype(np.float64)
         return scores
 
-    def apart(self, member: Member, unit: float, rows: Rows) -> dict[str, Apart]:
-        """Of each source, for these tracks."""
+    def without_each(self, member: Member, unit: float, rows: Rows) -> dict[str, Numbers]:
+        """(n, rows) of each source: what it says of these tracks without each track of the history."""
         inside = member.rows >= 0
         weights = np.where(inside, member.weights, 0.0).astype(np.float64) / unit
-        scores: dict[str, Apart] = {}
+        scores: dict[str, Numbers] = {}
         for name, links in self._links.items():
             parts = links.between(np.maximum(member.rows, 0), rows) * weights[:, None]
-            scores[name] = Apart(parts.sum(axis=0), parts.sum(axis=0) - parts)
+            scores[name] = parts.sum(axis=0) - parts
         if "deep" in self._sources:
-            vectors, bias = self._arrays["track_embedding"][rows], self._arrays["track_bias"][rows]
-            scores["deep"] = Apart(
-                (vectors @ self._hidden(self._pooled(member)) + bias).astype(np.float64),
-                (self._hidden(self._pooled_without_each(member)) @ vectors.T + bias).astype(np.float64),
-            )
+            logits = self._hidden(self._pooled_without_each(member)) @ self._arrays["track_embedding"][rows].T
+            scores["deep"] = (logits + self._arrays["track_bias"][rows]).astype(np.float64)
         if "artist" in self._sources:
             parts = self._artist_parts(member, rows) / unit
-            scores["artist"] = Apart(damp(parts.sum(axis=0)), damp(parts.sum(axis=0) - parts))
+            scores["artist"] = damp(parts.sum(axis=0) - parts)
         if "audio" in self._sources:
             inputs, counts = self._heard(member)
-            vectors = self._arrays["sound_vectors"][rows]
-            scores["audio"] = Apart(
-                vectors @ self._history_sound(inputs.sum(axis=0), counts.sum()),
-                self._history_sound(inputs.sum(axis=0) - inputs, counts.sum() - counts) @ vectors.T,
-            )
+            vectors = self._history_sound(inputs.sum(axis=0) - inputs, counts.sum() - counts)
+            scores["audio"] = vectors @ self._arrays["sound_vectors"][rows].T
         return scores
 
     # deep
@@ -140,10 +124,12 @@ class Branches:
     def _artist_parts(self, member: Member, rows: Rows) -> Numbers:
         """(n, rows) what each track of the history adds to that, times `unit`."""
         owners, artists = _flat(member)
-        shared = np.stack(
-            [np.bincount(owners, np.isin(artists, self._catalogue.artists_of(row)), len(member.rows)) for row in rows],
-            axis=1,
-        )  # (n, rows) artists in common
+        listed = [self._catalogue.artists_of(int(row)) for row in rows]
+        columns = np.repeat(np.arange(len(rows)), [len(names) for names in listed])
+        theirs = np.concatenate((*listed, _NOBODY))
+        both = np.argwhere(artists[:, None] == theirs[None, :])
+        shared = np.zeros((len(member.rows), len(rows)))  # artists in common
+        np.add.at(shared, (owners[both[:, 0]], columns[both[:, 1]]), 1.0)
         parts: Numbers = np.where(member.rows[:, None] == rows[None, :], 0.0, shared * member.weights[:, None])
         return parts
 
@@ -164,8 +150,11 @@ def damp(weights: NDArray[Number]) -> NDArray[Number]:
     return damped
 
 
+_NOBODY: Rows = np.zeros(0, dtype=np.int64)
+
+
 def _flat(member: Member) -> tuple[Rows, Rows]:
     """Pairs of (position in the history, artist row)."""
     owners = np.repeat(np.arange(len(member.rows)), [len(artists) for artists in member.artists])
-    artists = np.concatenate((*member.artists, np.zeros(0, dtype=np.int64)))
+    artists = np.concatenate((*member.artists, _NOBODY))
     return owners, artists

@@ -16,8 +16,9 @@ class Calibration:
     """match = 1 / (1 + exp(−(slope · log lift + offset))).
 
     `log lift` says how many times likelier than chance the ranking gives a member a track. `match` is then the chance
-    that a pair with this score is a real one, where to each real pair, held out from training, come nine drawn from
-    the tracks that the member does not have. One in ten is right by chance; with a match of 0.5 it is one in two. It never contradicts the order of the list (slope > 0), and is comparable between members.
+    that a pair with this score is a real one, where to each real pair, held out from training, come nine drawn from the
+    tracks that the member does not have. One in ten is right by chance; with a match of 0.5 it is one in two. It never
+    contradicts the order of the list (slope > 0), and is comparable between members.
     """
 
     slope: float = DEFAULT_SLOPE

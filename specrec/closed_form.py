@@ -30,6 +30,8 @@ RIDGE = 4.5
 """Times interactions / tracks."""
 SOURCE_EXPONENT = -0.6
 """A track that everybody has says little about who has it."""
+FEW = 0.4
+"""Members by track up to which their own Gram matrix, in double precision, is the quicker and the smaller one."""
 BLOCK = 1_024
 """Columns at a time, at most."""
 ENTRIES = 2_000_000
@@ -65,7 +67,7 @@ def wide_links(matrix: csr_array) -> Links:
     ridge = RIDGE * part.nnz / len(covered)
     members = diags_array(np.sqrt((lengths / lengths.mean()) ** LENGTH_EXPONENT))
     weighted = csr_array(members @ part)
-    solve = _by_members if weighted.shape[0] < len(covered) else _by_tracks
+    solve = _by_members if weighted.shape[0] < FEW * len(covered) else _by_tracks
     kept = min(LINKS, max(MOST_LINKS // tracks, 1))
     return _collect(
         (

@@ -16,6 +16,8 @@ from specrec.taste import TasteProfile
 MAX_REASON = 120  # characters
 CLOSE = 0.45  # compatibility of two tracks from which they are called close: 0.8 standard deviations apart
 SAME = 0.35  # standard deviations within which a feature is called the same; a random pair agrees one time in five
+USUAL = 0.67  # standard deviations within which half of all tracks are of the middle
+SOME = 1e-7  # of a score: less is rounding
 
 # After the title of a track that the member knows …
 _LINK = {
@@ -57,6 +59,7 @@ class Explainer:
     """
 
     member: Member
+    profile: TasteProfile
     catalogue: Catalogue
     values: Floats
     known: Mask
@@ -64,18 +67,18 @@ class Explainer:
     def reason(self, row: int, contributions: NDArray[np.floating], fallback: str) -> str:
         """The sentence for one track, at most 120 characters; `contributions` (history,) is that track's column.
 
-        Only a track of the history that raised the score is named, by its title or else its id. Features are named
-        only where they are known on both sides and agree, and where the title leaves room. `fallback` is said when
-        nothing of this can be.
+        Named is the track of the history that raised the score most, by its title or else its id, if any raised it.
+        Features are named only where they are known on both sides and agree, with the named track and with the taste
+        profile, and where the title leaves room. `fallback` is said when nothing of this can be.
         """
         itself = next((item for item in self.member.history if item.track_id == self.catalogue.ids.ids[row]), None)
         opening = "" if itself is None else _KNOWN[itself.kind]
         source = self._source(row, contributions)
         if source is None:
-            profile = TasteProfile.of(self.member.values, self.member.known, self.member.weights)
-            shared = self._shared_features(row, profile.values, profile.known)
+            shared = self._shared_features(row, self.profile)
             return _cut(_joined(opening, f"has your usual {shared}" if shared else "") or fallback, MAX_REASON)
-        shared = self._shared_features(row, self.member.values[source], self.member.known[source])
+        named = TasteProfile(self.member.values[source], self.member.known[source])
+        shared = self._shared_features(row, named, self._agree(row, self.profile, USUAL))
         before, title, after = self._link(row, source, self.member.history[source])
         sentence = _joined(opening, before + title + after, f"same {shared}" if shared else "")
         if len(sentence) > MAX_REASON:  # a title in full says more than the features
@@ -85,22 +88,18 @@ class Explainer:
         return sentence
 
     def _source(self, row: int, contributions: NDArray[np.floating]) -> int | None:
-        """The track of the history to name: of those that raised the score, the one that raised it most and is near."""
-        if not len(contributions):
-            return None
-        item = TasteProfile(self.values[row], self.known[row])
-        near = compatibility(item, self.member.values, self.member.known)
-        strength = np.where((contributions > 1e-7) & (self.member.weights > 0), contributions * (0.1 + near), 0.0)
-        best = int(np.argmax(strength))
-        return best if strength[best] > 0 else None
+        """The track of the history to name: of those that the member likes, the one that raised the score most."""
+        strength = np.where(self.member.weights > 0, contributions, 0.0)
+        best = int(np.argmax(strength)) if len(strength) else -1
+        return best if best >= 0 and strength[best] > SOME else None
 
     def _link(self, row: int, source: int, item: HistoryTrack) -> tuple[str, str, str]:
         """ "close to ", "X", " that you saved"."""
         shared = np.intersect1d(self.catalogue.artists_of(row), self.member.artists[source])
-        profile = TasteProfile(self.member.values[source], self.member.known[source])
+        named = TasteProfile(self.member.values[source], self.member.known[source])
         if len(shared):
             opening = f"by {_cut(self.catalogue.artists.ids[shared[0]], 30)}, like "
-        elif compatibility(profile, self.values[row], self.known[row]) >= CLOSE:
+        elif compatibility(named, self.values[row], self.known[row]) >= CLOSE:
             opening = "close to "
         else:
             opening = "goes with "
@@ -112,10 +111,15 @@ class Explainer:
             title = self.catalogue.titles[row]
         return " ".join((title or item.track_id).split())
 
-    def _shared_features(self, row: int, values: Floats, known: Mask) -> str:
-        """Up to two features that both sides have alike, in words; "" if there are none."""
-        agree = known & self.known[row] & (np.abs(values - self.values[row]) <= SAME)
+    def _shared_features(self, row: int, other: TasteProfile, among: Mask | bool = True) -> str:
+        """Up to two features that the track and `other` have alike, in words; "" if there are none."""
+        agree = self._agree(row, other, SAME) & among
         return " and ".join([AUDIO_FEATURES[i].label for i in _SPOKEN if agree[i]][:2])
+
+    def _agree(self, row: int, other: TasteProfile, within: float) -> Mask:
+        """(9,) which features are known to the track and to `other`, and so near."""
+        agree: Mask = other.known & self.known[row] & (np.abs(other.values - self.values[row]) <= within)
+        return agree
 
 
 def _joined(*parts: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from specrec.catalogue import Track
-from specrec.interactions import KIND_WEIGHTS, Kind, taste_weight
+from specrec.interactions import KIND_WEIGHTS, KINDS, Kind, taste_weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +58,5 @@ def _fold_track(track_id: str, items: list[HistoryItem]) -> HistoryTrack:
         return HistoryTrack(track_id, taste_weight(Kind.DISLIKED, counts[Kind.DISLIKED]), Kind.DISLIKED, track)
     weight = sum(taste_weight(kind, counts[kind]) for kind in sorted(counts))
     # What the member did themselves outranks a mere "known"; between equals the order of Kind decides.
-    kind = max(sorted(counts, key=list(Kind).index), key=lambda kind: (KIND_WEIGHTS[kind], counts[kind]))
+    kind = max(sorted(counts, key=KINDS.index), key=lambda kind: (KIND_WEIGHTS[kind], counts[kind]))
     return HistoryTrack(track_id, weight, kind, track)

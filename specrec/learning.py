@@ -16,7 +16,7 @@ from specrec.fitting import Judged, Schedule, fit_deep, fit_sound
 from specrec.fusion import BRANCHES, CANDIDATES, Candidates, fit_gates, folds, hide
 from specrec.links import Links
 from specrec.ncf import NCF, NCFConfig
-from specrec.scoring import log_lift
+from specrec.scoring import log_mean
 
 OnShare = Callable[[str, float, int | None, float | None], None]  # stage, share of all that is done, step, loss
 MOST_CALIBRATED = 1_000  # members
@@ -153,7 +153,7 @@ def _calibrate(
             for position, scores in enumerate(network.ranking(batch).cpu().numpy()):
                 known, _ = judged.given.histories.of_member(int(members[position]))
                 hidden, _ = judged.hidden.of_member(int(members[position]))
-                lift = log_lift(scores)
+                lift = scores - log_mean(scores)
                 real += lift[hidden].tolist()
                 other += lift[negatives(rng, len(lift), [*known, *hidden], OTHERS * len(hidden))].tolist()
             count += len(members)

@@ -29,23 +29,25 @@ class Links:
 
     def follow(self, rows: Rows, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """(T,) what the tracks `rows`, each with its weight, say together: Σ weight · links of the row."""
-        entries, owners = self._entries(rows)
-        return np.bincount(
-            self.targets[entries], weights[owners] * self.weights[entries], minlength=len(self.starts) - 1
-        ).astype(np.float64)
+        targets, links, counts = self._of(rows)
+        return np.bincount(targets, np.repeat(weights, counts) * links, minlength=len(self.starts) - 1).astype(
+            np.float64, copy=False
+        )
 
     def between(self, rows: Rows, targets: Rows) -> NDArray[np.float64]:
         """(rows, targets) the weights, 0 where there is no link. `targets` are distinct."""
-        entries, owners = self._entries(rows)
-        order = np.argsort(targets)
-        places = np.minimum(np.searchsorted(targets[order], self.targets[entries]), len(targets) - 1)
-        found = targets[order][places] == self.targets[entries]
+        linked, links, counts = self._of(rows)
+        columns = np.full(len(self.starts) - 1, -1, dtype=np.int32)
+        columns[targets] = np.arange(len(targets))
+        found = np.flatnonzero(columns[linked] >= 0)
         dense = np.zeros((len(rows), len(targets)))
-        dense[owners[found], order[places[found]]] = self.weights[entries[found]]
+        dense[np.repeat(np.arange(len(rows)), counts)[found], columns[linked[found]]] = links[found]
         return dense
 
-    def _entries(self, rows: Rows) -> tuple[Rows, Rows]:
-        """Positions of all links of `rows`, and of which of them each is."""
-        first, counts = self.starts[rows], self.starts[rows + 1] - self.starts[rows]
-        owners = np.repeat(np.arange(len(rows)), counts)
-        return np.arange(len(owners)) + np.repeat(first - (np.cumsum(counts) - counts), counts), owners
+    def _of(self, rows: Rows) -> tuple[NDArray[np.int32], Floats, Rows]:
+        """Targets and weights of all links of `rows`, one row after the other, and how many each has."""
+        parts = [slice(self.starts[row], self.starts[row + 1]) for row in rows]
+        none = slice(0, 0)
+        targets = np.concatenate([self.targets[part] for part in (*parts, none)])
+        weights = np.concatenate([self.weights[part] for part in (*parts, none)])
+        return targets, weights, self.starts[rows + 1] - self.starts[rows]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue
-from specrec.features import FEATURES, Floats, Mask, Scaling, unknown_features
+from specrec.features import FEATURES, Floats, Mask, Scaling
 from specrec.history import HistoryTrack
 from specrec.interactions import Rows
 
@@ -31,9 +31,11 @@ class Member:
     def fold_in(cls, history: Sequence[HistoryTrack], catalogue: Catalogue, scaling: Scaling) -> "Member":
         """Look up every track. What the history itself brings is used only where the catalogue knows nothing."""
         rows = np.array([_row(catalogue, item) for item in history], dtype=np.int64)
-        features = np.array(
-            [_features(catalogue, item, row) for item, row in zip(history, rows, strict=True)], dtype=np.float32
-        ).reshape(-1, len(FEATURES))
+        features = np.full((len(history), len(FEATURES)), np.nan, dtype=np.float32)
+        features[rows >= 0] = catalogue.features[rows[rows >= 0]]
+        for place in np.flatnonzero(~np.isfinite(features).any(axis=1)).tolist():
+            if (track := history[place].track) is not None:
+                features[place] = track.features
         values, known = scaling.apply(features)
         return cls(
             history,
@@ -69,16 +71,9 @@ def _row(catalogue: Catalogue, item: HistoryTrack) -> int:
     return -1 if row is None else row
 
 
-def _features(catalogue: Catalogue, item: HistoryTrack, row: int) -> Floats:
-    if row >= 0 and np.isfinite(catalogue.features[row]).any():
-        known: Floats = catalogue.features[row]
-        return known
-    return item.track.features if item.track is not None else unknown_features()
-
-
 def _artists(catalogue: Catalogue, item: HistoryTrack, row: int) -> Rows:
-    if row >= 0 and len(catalogue.artists_of(row)):
-        return catalogue.artists_of(row)
+    if row >= 0 and len(own := catalogue.artists_of(row)):
+        return own
     names = item.track.artists if item.track is not None else ()
     found = (catalogue.artists.row(name) for name in dict.fromkeys(names))
     return np.array([artist for artist in found if artist is not None], dtype=np.int64)

@@ -1,6 +1,7 @@
 """Top-k: which tracks make the list, and in which order."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
 from math import ceil
 from typing import Literal, TypeVar
 
@@ -42,21 +43,22 @@ def top_k(
     """
     if top < 1:
         raise ValueError("a list has at least one place")
-    rows = np.flatnonzero(np.isfinite(scores) & ~excluded)
-    rows = rows[~np.isin(rows, placed)]
+    listable = np.isfinite(scores) & ~excluded
+    listable[list(placed)] = False
+    new, familiar = (_best_first(scores, np.flatnonzero(listable & side)) for side in (~known, known))
     picker = _Picker(artists_of, per_artist)
     for row in placed:
         picker.count(row)
     top -= len(placed)
     if kind == "new":
-        picker.take(_best_first(scores, rows[~known[rows]]), top)
+        picker.take(new, top)
     elif kind == "familiar":
-        picker.take(_best_first(scores, rows[known[rows]]), top)
+        picker.take(familiar, top)
     else:
         new_places = min(ceil(NEW_SHARE * top), max(top - 1, 1))
-        picker.take(_best_first(scores, rows[known[rows]]), min(1, top - new_places))
-        picker.take(_best_first(scores, rows[~known[rows]]), new_places)
-        picker.take(_best_first(scores, rows), top - len(picker.chosen))
+        picker.take(familiar, min(1, top - new_places))
+        picker.take(new, new_places)
+        picker.take(merge(new, familiar, key=lambda row: (-scores[row], row)), top - len(picker.chosen))
     return [*sorted(picker.chosen, key=lambda row: (-scores[row], row)), *placed]
 
 
@@ -113,7 +115,7 @@ class _Picker:
             return
         for row in order:
             names = self._artists_of(row).tolist()
-            if row in self.chosen or (self._cap and any(self._count.get(name, 0) >= self._cap for name in names)):
+            if self._cap and any(self._count.get(name, 0) >= self._cap for name in names):
                 continue
             self.chosen.append(row)
             self.count(row)

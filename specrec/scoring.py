@@ -3,7 +3,7 @@
 `specrec.ncf` is the same formula in torch, where the layers are explained; a test holds the two together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,14 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What makes scores comparable between members: the mean size of a member's weights, and each branch's scale."""
+class Ranked:
+    """A member's `ranking` (tracks,), and what it came from: the mean size of their weights, each branch's scale, and
+    what each source `said` of the tracks (tracks,)."""
 
+    ranking: Floats
     unit: float
     scales: Sequence[Scale]
+    said: Mapping[str, Numbers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,37 +108,37 @@ class ModelScorer:
 
     def score(self, member: Member) -> Scores:
         """All tracks for one member. An empty history is scored too: by what everybody likes."""
-        ranking, _ = self.rank(member)
+        ranking = self.rank(member).ranking
         return Scores(ranking, self.match(ranking))
 
-    def rank(self, member: Member, standing: Standing | None = None) -> tuple[Floats, Standing]:
-        """(T,) ranking scores under a standing, which may be that of a longer history; None: the member's own."""
+    def rank(self, member: Member, standing: Ranked | None = None) -> Ranked:
+        """By the unit and scales of `standing`, which may be that of a longer history; None: by the member's own."""
         unit = _unit(member) if standing is None else standing.unit
-        sources = self._branches.whole(member, unit)
+        said = self._branches.whole(member, unit)
         own = member.rows[member.rows >= 0]
         total = np.zeros(len(self.catalogue))
         scales = []
         for number, voice in enumerate(self._voices):
-            scores = voice.speak(sources[voice.branch.source])
+            scores = voice.speak(said[voice.branch.source])
             if standing is None:
                 scale = Scale.of(voice.branch, scores, voice.places_of(own), len(total))
             else:
                 scale = standing.scales[number]
             voice.add(total, scale.apply(scores))
             scales.append(scale)
-        return total.astype(np.float32), Standing(unit, scales)
+        return Ranked(total.astype(np.float32), unit, scales, said)
 
-    def contributions(self, member: Member, rows: Rows, standing: Standing) -> Numbers:
-        """(n, rows): each track's score with the whole history less its score without one track of the history.
+    def contributions(self, member: Member, rows: Rows, ranked: Ranked) -> Numbers:
+        """(n, rows): each track's score with the whole history, as `ranked`, less its score without one track of it.
 
-        `standing` is that of the whole history, and stays. A track's part in its own score is 0: that it is known
-        already is no reason to recommend it.
+        Unit and scales stay those of the whole history. A track's part in its own score is 0: that it is known already
+        is no reason to recommend it.
         """
         raised = np.zeros((len(member.rows), len(rows)))
-        sources = self._branches.apart(member, standing.unit, rows)
-        for voice, scale in zip(self._voices, standing.scales, strict=True):
-            loudness, said = voice.loudness_of(rows), sources[voice.branch.source]
-            fallen = scale.apply(said.whole * loudness) - scale.apply(said.without * loudness)
+        without = self._branches.without_each(member, ranked.unit, rows)
+        for voice, scale in zip(self._voices, ranked.scales, strict=True):
+            loudness, source = voice.loudness_of(rows), voice.branch.source
+            fallen = scale.apply(ranked.said[source][rows] * loudness) - scale.apply(without[source] * loudness)
             raised += voice.gate * fallen * (loudness > 0)
         raised[member.rows[:, None] == rows[None, :]] = 0.0
         return raised
@@ -172,9 +175,9 @@ class ModelScorer:
 
     # match
 
-    def match(self, ranking: Floats) -> Floats:
-        """(T,) calibrated; see `specrec.calibration`."""
-        lift = log_lift(ranking)
+    def match(self, ranking: Floats, rows: Rows | slice = slice(None)) -> Floats:
+        """(rows,) of (T,) ranking scores, calibrated; see `specrec.calibration`."""
+        lift = ranking[rows].astype(np.float64) - log_mean(ranking)
         return (1.0 / (1.0 + np.exp(-(self._slope * lift + self._offset)))).astype(np.float32)
 
 
@@ -187,10 +190,8 @@ def _unit(member: Member) -> float:
 _TOWER = ("hidden.weight", "hidden.bias", "output.weight", "output.bias", "skip.weight")
 
 
-def log_lift(ranking: Floats) -> Numbers:
-    """(T,) log of how many times likelier than one track in T each is: what makes members' scores comparable."""
-    scores = ranking.astype(np.float64)
-    top = scores.max(initial=0.0)
-    total = top + np.log(np.exp(scores - top).sum())
-    lift: Numbers = scores - total + np.log(len(scores))
-    return lift
+def log_mean(ranking: Floats) -> float:
+    """log of the mean of exp: a score less this is the log of how many times likelier than one track in T a track is,
+    which makes members' scores comparable."""
+    top = float(ranking.max(initial=0.0))
+    return top + float(np.log(np.exp(ranking - np.float32(top)).mean(dtype=np.float64)))

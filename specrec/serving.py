@@ -72,10 +72,11 @@ UNHEARD = "nobody here has it yet, and nothing in your history speaks against it
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """Of one member: `scores` (tracks,) order the list, −inf for what must not be listed; `match` (tracks,) is 0-1."""
+    """Of one member: `scores` (tracks,) order the list, −inf for what must not be listed."""
 
     scores: Floats
-    match: Floats
+    match: Callable[[Rows], Floats]
+    """Rows -> (rows,) 0-1."""
     contributions: Callable[[Rows], Numbers]
     """Rows -> (history, rows) the score with the whole history less the score without each of its tracks."""
 
@@ -128,13 +129,15 @@ class _CatalogueRecommender(ABC):
         rows = top_k(scores, known, disliked, artists_of, top=top, kind=kind, per_artist=per_artist, placed=placed)
         if not rows:
             return []
-        raised = judgement.contributions(np.array(rows, dtype=np.int64))
-        explainer = Explainer(member, self._catalogue, self._values, self._known)
+        chosen = np.array(rows, dtype=np.int64)
+        match, raised = judgement.match(chosen), judgement.contributions(chosen)
+        profile = TasteProfile.of(member.values, member.known, member.weights)
+        explainer = Explainer(member, profile, self._catalogue, self._values, self._known)
         return [
             Recommendation(
                 place + 1,
                 self._catalogue.ids.ids[row],
-                float(judgement.match[row]),
+                float(match[place]),
                 bool(known[row]),
                 explainer.reason(row, raised[:, place], UNHEARD if row in placed else self._fallback),
                 row in placed,
@@ -162,7 +165,7 @@ class ContentRecommender(_CatalogueRecommender):
         profile = TasteProfile.of(member.values, member.known, member.weights)
         match = compatibility(profile, self._values, self._known)
         scores = np.where(match > 0, match, -np.inf).astype(np.float32)
-        return _Judgement(scores, match, lambda rows: self._contributions(member, match, rows))
+        return _Judgement(scores, lambda rows: match[rows], lambda rows: self._contributions(member, match, rows))
 
     def _contributions(self, member: Member, match: Floats, rows: Rows) -> Numbers:
         without = TasteProfile.without_each(member.values, member.known, member.weights)
@@ -200,9 +203,9 @@ class ServedModel(_CatalogueRecommender):
         return cls(open_version(directory))
 
     def _judge(self, member: Member) -> _Judgement:
-        ranking, standing = self._scorer.rank(member)
+        ranked = self._scorer.rank(member)
         return _Judgement(
-            ranking,
-            self._scorer.match(ranking),
-            lambda rows: self._scorer.contributions(member, rows, standing),
+            ranked.ranking,
+            lambda rows: self._scorer.match(ranked.ranking, rows),
+            lambda rows: self._scorer.contributions(member, rows, ranked),
         )

@@ -68,10 +68,10 @@ def test_the_reason_names_a_track_that_it_is_true_of(model, history):
     named = [item for title, item in titles.items() if f"{title} " in line.reason]
     assert named, line.reason
     row = catalogue.ids.row(line.track_id)
-    whole, standing = model._scorer.rank(Member.fold_in(fold(history), catalogue, model._scaling))
+    whole = model._scorer.rank(Member.fold_in(fold(history), catalogue, model._scaling))
     without = [item for item in history if item not in named]
-    less, _ = model._scorer.rank(Member.fold_in(fold(without), catalogue, model._scaling), standing)
-    assert less[row] < whole[row]
+    less = model._scorer.rank(Member.fold_in(fold(without), catalogue, model._scaling), whole)
+    assert less.ranking[row] < whole.ranking[row]
 
 
 def test_a_track_without_any_listener_is_reached_by_how_it_sounds_and_who_made_it(community):

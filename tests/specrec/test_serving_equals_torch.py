@@ -88,13 +88,13 @@ def test_a_contribution_is_the_score_with_less_the_score_without(scorer):
         member = Member.of_rows(rows, weights, scorer.values, scorer.known, scorer.catalogue)
         if not 1 < len(rows) < 30:
             continue
-        whole, standing = scorer.rank(member)
-        whole = whole[listed]
+        standing = scorer.rank(member)
+        whole = standing.ranking[listed]
         contributions = scorer.contributions(member, listed, standing)
         for place in range(len(rows)):
             rest = np.arange(len(rows)) != place
             without = Member.of_rows(rows[rest], weights[rest], scorer.values, scorer.known, scorer.catalogue)
-            expected = whole - scorer.rank(without, standing)[0][listed]
+            expected = whole - scorer.rank(without, standing).ranking[listed]
             other = listed != rows[place]
             np.testing.assert_allclose(contributions[place][other], expected[other], rtol=0, atol=1e-4)
             assert (contributions[place][~other] == 0).all()
