@@ -1,7 +1,7 @@
 """The branches of the network in numpy: what each says of tracks, before it is scaled and weighed."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from specrec.member import Member
 
 LINKED = ("wide", "neighbour")
 Arrays = Mapping[str, NDArray[Any]]
-Number = TypeVar("Number", bound=np.floating)
 
 
 class Branches:
@@ -37,7 +36,7 @@ class Branches:
             logits = self._arrays["track_embedding"] @ self._hidden(self._pooled(member)) + self._arrays["track_bias"]
             scores["deep"] = logits.astype(np.float64)
         if "artist" in self._sources:
-            scores["artist"] = damp(self._artist_weights(member, unit))
+            scores["artist"] = _damp(self._artist_weights(member, unit))
         if "audio" in self._sources:
             inputs, counts = self._heard(member)
             vector = self._history_sound(inputs.sum(axis=0), counts.sum()).astype(np.float32)
@@ -57,7 +56,7 @@ class Branches:
             scores["deep"] = (logits + self._arrays["track_bias"][rows]).astype(np.float64)
         if "artist" in self._sources:
             parts = self._artist_parts(member, rows) / unit
-            scores["artist"] = damp(parts.sum(axis=0) - parts)
+            scores["artist"] = _damp(parts.sum(axis=0) - parts)
         if "audio" in self._sources:
             inputs, counts = self._heard(member)
             vectors = self._history_sound(inputs.sum(axis=0) - inputs, counts.sum() - counts)
@@ -142,7 +141,7 @@ def audio_inputs(values: Floats, known: Mask) -> Floats:
     return inputs
 
 
-def damp(weights: NDArray[Number]) -> NDArray[Number]:
+def _damp(weights: Numbers) -> Numbers:
     """sign · log1p of the size; most are 0, which costs nothing."""
     damped = np.zeros_like(weights)
     some = np.nonzero(weights)

@@ -18,7 +18,7 @@ from specrec.ncf import NCF, Batch
 from specrec.progress import Progress, silent
 from specrec.training import TrainingOptions, train
 
-SCORES = 500_000  # of each branch at a time: 30 MB a copy
+SCORES = 1_000_000  # of each branch at a time: 4 MB a copy
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ serving, so that a track is judged by what the rest of the history says about it
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import pi
 
 import numpy as np
@@ -25,7 +26,6 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 -- torch's own name for it
 
-from specrec.branches import damp
 from specrec.features import FEATURES
 from specrec.fusion import BRANCHES, CLIP, SMALLEST_SPREAD, TOP, Branch
 from specrec.links import Links
@@ -131,8 +131,8 @@ class NCF(nn.Module):
         """`values` (T, 9) standardised, `known` (T, 9) bool, `artists` (T, A) 1 where A made T; `listeners` (T,) how
         many members like each track.
 
-        What is sparse stays in scipy, on the processor: a history of forty tracks touches some thousand links, which
-        a product with a dense matrix of histories could not make use of.
+        What is sparse stays in numpy and scipy, on the processor: a history of forty tracks touches some thousand
+        links, which a product with a dense matrix of histories could not make use of.
         """
         super().__init__()
         tracks = len(values)
@@ -140,10 +140,7 @@ class NCF(nn.Module):
         self.register_buffer("values", values)
         self.register_buffer("known", known)
         self.artists = artists
-        self.links = {
-            name: csr_array((links.weights, links.targets, links.starts), shape=(tracks, tracks))
-            for name, links in (("wide", wide), ("neighbour", neighbour))
-        }
+        self.links = {"wide": wide, "neighbour": neighbour}
         self.register_buffer("listeners", listeners)
         self.register_buffer("gates", torch.zeros(len(BRANCHES), dtype=torch.double))
         self.history_embedding = nn.Parameter(torch.randn(tracks, config.width) / config.width**0.5)
@@ -252,12 +249,21 @@ class NCF(nn.Module):
         waves = torch.cos((values * known) @ self.wave_directions + self.wave_phases) * (2 / len(FEATURES)) ** 0.5
         return torch.cat((audio_inputs(values, known), waves), dim=-1)
 
-    def _by_artist(self, history: csr_array) -> NDArray[np.floating]:
+    def _linked(self, name: str, history: csr_array) -> NDArray[np.floating]:
+        """(B, T) what the links of each history's tracks say together."""
+        scores = np.empty(history.shape, dtype=history.dtype)
+        for row, (first, last) in enumerate(pairwise(history.indptr)):
+            scores[row] = self.links[name].follow(history.indices[first:last], history.data[first:last])
+        return scores
+
+    def _by_artist(self, history: csr_array) -> Tensor:
         """(B, T) log1p of how much of the history is by the track's artists, the track itself left out."""
-        weights: NDArray[np.floating] = ((history @ self.artists) @ self.artists.T).toarray()
+        by_artist = (self.artists.T @ history.T).toarray()  # (A, B)
+        weights = (self.artists @ by_artist).T.astype(history.dtype, order="C")
         owners = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
         weights[owners, history.indices] -= history.data * np.diff(self.artists.indptr)[history.indices]
-        return damp(weights)
+        tensor = torch.from_numpy(weights).to(self.values.device)
+        return tensor.abs().log1p_().copysign_(tensor)
 
     def _source(self, name: str, batch: Batch, history: csr_array, dtype: torch.dtype) -> Tensor:
         """(B, T) what the branches of one source say, before it is scaled."""
@@ -265,8 +271,9 @@ class NCF(nn.Module):
             return self.deep(batch)
         if name == "audio":
             return self.sound(batch, batch.weights.clamp(min=0).to(dtype))
-        scores = self._by_artist(history) if name == "artist" else (history @ self.links[name]).toarray()
-        return torch.from_numpy(scores).to(self.values.device)
+        if name == "artist":
+            return self._by_artist(history)
+        return torch.from_numpy(self._linked(name, history)).to(self.values.device)
 
     def opinions(
         self, batch: Batch, wanted: Sequence[bool], dtype: torch.dtype = torch.double
@@ -293,7 +300,7 @@ class NCF(nn.Module):
         middle = scores.sum(dim=-1, keepdim=True) / spoken.sum().clamp(min=1)
         if branch.scale is not None:
             return scores.sub_(middle).div_(branch.scale)
-        largest = scores.abs().amax(dim=-1, keepdim=True)
+        largest = torch.maximum(scores.amax(dim=-1, keepdim=True), -scores.amin(dim=-1, keepdim=True))
         own = scores[batch.members, batch.tracks]
         scores[batch.members, batch.tracks] = -torch.inf
         unknown = torch.where(spoken, scores, -torch.inf) if branch.unheard else scores
