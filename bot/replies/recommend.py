@@ -214,7 +214,7 @@ def _footer(tracks: TrackList) -> str:
         parts.append("No trained model is live yet, so this comes from your taste profile alone: match is how near a")
         parts.append("track's sound is to it.")
     elif tracks.lines and tracks.basis is Basis.MODEL:
-        parts.append("Match is how sure the model is that a track is one for you; 50 % would be a guess.")
+        parts.append("Match is how sure the model is that a track is one for you; a guess would be at 10 %.")
     if any(line.spotify_id for line in tracks.lines):
         parts.append("Tracks from Spotify.")
     return " ".join(parts)
