@@ -1,7 +1,8 @@
 """What every button and menu of a list has in common: whose it is, and how it answers when something fails."""
 
+import re
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import discord
 from discord.ext import commands
@@ -9,6 +10,7 @@ from discord.ext import commands
 from bot.cogs.failure import answer_error
 from bot.errors import BusyError, NotAllowedError
 
+Button = discord.ui.Button[discord.ui.View]
 CogT = TypeVar("CogT", bound=commands.Cog)
 
 
@@ -37,3 +39,27 @@ def message_of(interaction: discord.Interaction[Any]) -> discord.Message:
     if interaction.message is None:
         raise LookupError("a press without a message")
     return interaction.message
+
+
+def owners_button(
+    custom_id: str, kind: type[CogT], answer: Callable[[CogT, discord.Interaction[Any]], Awaitable[None]]
+) -> type[discord.ui.DynamicItem[Button]]:
+    """The class of a button that asks nothing but whose it is; it works after a restart too. `custom_id` is a pattern
+    with a group `owner`; `answer` is the method of the cog `kind` that a press of the owner calls."""
+
+    class OwnersButton(discord.ui.DynamicItem[Button], template=custom_id):
+        def __init__(self, item: Button, owner: str) -> None:
+            super().__init__(item)
+            self._owner = owner
+
+        @classmethod
+        async def from_custom_id(
+            cls, _interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+        ) -> Self:
+            assert isinstance(item, discord.ui.Button)
+            return cls(item, match["owner"])
+
+        async def callback(self, interaction: discord.Interaction[Any]) -> None:
+            await press(interaction, self._owner, lambda: answer(cog_of(interaction, kind), interaction))
+
+    return OwnersButton

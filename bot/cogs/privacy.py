@@ -1,14 +1,13 @@
 """/privacy: what is held about a member, and what they may do about it."""
 
 import logging
-import re
-from typing import Any, Self
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.cogs.press import cog_of, press
+from bot.cogs.press import owners_button
 from bot.errors import MemberError
 from bot.replies.privacy import (
     DELETE_ID,
@@ -123,33 +122,5 @@ async def _attach(interaction: Interaction, export: Export) -> bool:
     return True
 
 
-class DeleteButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=DELETE_ID):
-    def __init__(self, item: discord.ui.Button[discord.ui.View], owner: str) -> None:
-        super().__init__(item)
-        self._owner = owner
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        assert isinstance(item, discord.ui.Button)
-        return cls(item, match["owner"])
-
-    async def callback(self, interaction: Interaction) -> None:
-        await press(interaction, self._owner, lambda: cog_of(interaction, PrivacyCog).deleted(interaction))
-
-
-class KeepButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=KEEP_ID):
-    def __init__(self, item: discord.ui.Button[discord.ui.View], owner: str) -> None:
-        super().__init__(item)
-        self._owner = owner
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        assert isinstance(item, discord.ui.Button)
-        return cls(item, match["owner"])
-
-    async def callback(self, interaction: Interaction) -> None:
-        await press(interaction, self._owner, lambda: cog_of(interaction, PrivacyCog).kept(interaction))
+DeleteButton = owners_button(DELETE_ID, PrivacyCog, PrivacyCog.deleted)
+KeepButton = owners_button(KEEP_ID, PrivacyCog, PrivacyCog.kept)

@@ -1,14 +1,13 @@
 """/recommend, and the Share button under a list."""
 
-import re
 from collections import deque
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.cogs.press import cog_of, message_of, press
+from bot.cogs.press import message_of, owners_button
 from bot.replies.recommend import SHARE_ID, after_share, choices_of, list_reply, shared_list
 from bot.services.feedback import FeedbackService
 from bot.services.recommend import Basis, RecommendService
@@ -64,17 +63,4 @@ async def _post(interaction: Interaction, embed: discord.Embed) -> None:
     )
 
 
-class ShareButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=SHARE_ID):
-    def __init__(self, item: discord.ui.Button[discord.ui.View], owner: str) -> None:
-        super().__init__(item)
-        self._owner = owner
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        assert isinstance(item, discord.ui.Button)
-        return cls(item, match["owner"])
-
-    async def callback(self, interaction: Interaction) -> None:
-        await press(interaction, self._owner, lambda: cog_of(interaction, RecommendCog).share(interaction))
+ShareButton = owners_button(SHARE_ID, RecommendCog, RecommendCog.share)

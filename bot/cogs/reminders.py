@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 import discord
 from discord.ext import commands
 
-from bot.cogs.press import cog_of, message_of, press
+from bot.cogs.press import message_of, owners_button
 from bot.replies.reminders import STOP_ID, reminder, stop_button, stopped
 from bot.services.reminders import Delivery, ReminderService
 
@@ -58,17 +57,4 @@ class RemindersCog(commands.Cog):
         await interaction.edit_original_response(content=text, view=None)
 
 
-class StopRemindersButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=STOP_ID):
-    def __init__(self, item: discord.ui.Button[discord.ui.View], owner: str) -> None:
-        super().__init__(item)
-        self._owner = owner
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        assert isinstance(item, discord.ui.Button)
-        return cls(item, match["owner"])
-
-    async def callback(self, interaction: Interaction) -> None:
-        await press(interaction, self._owner, lambda: cog_of(interaction, RemindersCog).stop(interaction))
+StopRemindersButton = owners_button(STOP_ID, RemindersCog, RemindersCog.stop)

@@ -27,7 +27,7 @@ from bot.imports.listen_service import ListenService, user_name
 from bot.services.listen_collecting import DisconnectedError, FullError, ListenCollector
 from bot.services.listen_progress import ListenProgress, ListenStage
 from bot.services.matching import Matcher
-from bot.services.run import Run
+from bot.services.run import Run, Runs
 from bot.sources import Source
 from bot.storage import connections, syncs
 from bot.storage.connections import ENDED, connections_of, folded, holder_of
@@ -55,9 +55,10 @@ class MissingFeatures(Protocol):
 class ListenRun(Run[ListenProgress]):
     """One collection for one account."""
 
-    def __init__(self, account: SyncAccount, label: str) -> None:
-        super().__init__(ListenProgress(Source(account.source), label))
+    def __init__(self, account: SyncAccount, service: ListenService) -> None:
+        super().__init__(ListenProgress(Source(account.source), service.label))
         self.account = account
+        self.service = service
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +95,11 @@ class ConnectService:
         self._features = features
         self._keep_for = keep_for
         self._clock = clock
-        self._runs: dict[int, ListenRun] = {}
-        self._closing = False
+        self._runs: Runs[ListenRun] = Runs("listens")
 
     async def close(self) -> None:
         """Collections stop between two pages and go on after the next start."""
-        self._closing = True
-        tasks = [run.task for run in self._runs.values() if run.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._runs.close()
 
     async def connect(self, discord_id: str, source: Source, user: str, token: str | None = None) -> ListenRun:
         """Connect, and begin to collect; again under the same name does no harm. The token is not kept.
@@ -195,20 +191,16 @@ class ConnectService:
         )
 
     def start_account(self, account: SyncAccount) -> tuple[ListenRun, bool]:
-        under_way = self._runs.get(account.id)
+        under_way = self._runs.of(account.id)
         if under_way is not None:
             return under_way, False
-        source = Source(account.source)
-        run = ListenRun(account, self._services[source].label)
-        if self._closing:
+        run = ListenRun(account, self._services[Source(account.source)])
+        if not self._runs.begin(account.id, run, self._run):
             run.progress.stage = ListenStage.STOPPED
-            return run, True
-        self._runs[account.id] = run
-        run.task = asyncio.create_task(self._run(run, self._services[source]), name="listens")
         return run, True
 
     def under_way(self, account_id: int) -> ListenProgress | None:
-        run = self._runs.get(account_id)
+        run = self._runs.of(account_id)
         return None if run is None else run.progress
 
     async def start_due(self, interval: timedelta) -> None:
@@ -222,15 +214,15 @@ class ConnectService:
                     return
                 self.start_account(account)
 
-    async def _run(self, run: ListenRun, service: ListenService) -> None:
+    async def _run(self, run: ListenRun) -> None:
         account, progress = run.account, run.progress
-        collector = ListenCollector(self._database, service, self._matcher, self._clock, account, progress)
+        collector = ListenCollector(self._database, run.service, self._matcher, self._clock, account, progress)
         try:
             try:
                 await collector.collect()
             except NoSuchUserError as error:
                 if await collector.nobody(error, GONE_AFTER):
-                    return await self._gone(run, service)
+                    return await self._gone(run)
                 raise
             progress.stage = ListenStage.FEATURES
             await self._look_up_features(account.member_id)
@@ -253,8 +245,6 @@ class ConnectService:
             unforeseen = UnforeseenError()
             log.exception("%s collecting for account %d failed", unforeseen, account.id)
             await self._stopped(run, unforeseen)
-        finally:
-            self._runs.pop(account.id, None)
 
     async def _stopped(self, run: ListenRun, error: SpecRecError) -> None:
         """Keep why, and when it goes on by itself."""
@@ -274,12 +264,12 @@ class ConnectService:
                 return
             await syncs.note_stopped(connection, run.account.id, error.told, resumes_at=progress.resumes_at)
 
-    async def _gone(self, run: ListenRun, service: ListenService) -> None:
+    async def _gone(self, run: ListenRun) -> None:
         """The user deleted their account there: that is honoured here."""
-        note = f"{service.label} has no such user any more, so what came from there was deleted here too."
+        note = f"{run.service.label} has no such user any more, so what came from there was deleted here too."
         async with self._database.write() as connection:
             if await syncs.still_there(connection, run.account):
-                await self._end(connection, run.account.member_id, service.source, note)
+                await self._end(connection, run.account.member_id, run.service.source, note)
         await self._database.truncate_log()
         run.progress.reason, run.progress.stage = note, ListenStage.GONE
 

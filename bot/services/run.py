@@ -1,10 +1,11 @@
 """Something that goes on in the background while its progress is shown."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 P = TypeVar("P")
+R = TypeVar("R", bound="Run[Any]")
 
 
 class Run(Generic[P]):
@@ -28,6 +29,41 @@ class Run(Generic[P]):
         can be edited."""
         async for _ in follow([self], every_s, at_most_s):
             yield self.progress
+
+
+class Runs(Generic[R]):
+    """Those under way, one an account. Needs `close`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._runs: dict[int, R] = {}
+        self._closing = False
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(tuple(self._runs.values()))
+
+    def of(self, account_id: int) -> R | None:
+        return self._runs.get(account_id)
+
+    def begin(self, account_id: int, run: R, work: Callable[[R], Coroutine[Any, Any, None]]) -> bool:
+        """`work` in the background; False when nothing begins any more, as the bot is stopping."""
+        if self._closing:
+            return False
+        self._runs[account_id] = run
+        run.task = asyncio.create_task(work(run), name=self._name)
+        run.task.add_done_callback(lambda _: self._runs.pop(account_id))
+        return True
+
+    async def close(self) -> None:
+        """All are cancelled, and have ended when this returns."""
+        self._closing = True
+        tasks = [run.task for run in self if run.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def follow(runs: Sequence[Run[Any]], every_s: float = 2.0, at_most_s: float = 14 * 60) -> AsyncIterator[None]:

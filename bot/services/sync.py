@@ -22,7 +22,7 @@ from bot.services.allowance import Allowance
 from bot.services.collecting import Collector, UnlinkedError
 from bot.services.host import HostNotices, Trouble
 from bot.services.progress import Progress, Stage
-from bot.services.run import Run
+from bot.services.run import Run, Runs
 from bot.sources import Source
 from bot.spotify.gateway import Gateway
 from bot.storage import syncs
@@ -73,16 +73,11 @@ class SyncService:
         self._features = features
         self._clock = clock
         self._artist_tracks = artist_tracks
-        self._runs: dict[int, SyncRun] = {}
-        self._closing = False
+        self._runs: Runs[SyncRun] = Runs("sync")
 
     async def close(self) -> None:
         """Syncs stop between two pages and go on after the next start."""
-        self._closing = True
-        tasks = [run.task for run in self._runs.values() if run.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._runs.close()
 
     async def start(self, discord_id: str) -> tuple[SyncRun, bool]:
         """The member's sync, and whether it is a new one: while one is under way there is no second.
@@ -101,19 +96,16 @@ class SyncService:
         return self.start_account(account)
 
     def start_account(self, account: SyncAccount) -> tuple[SyncRun, bool]:
-        under_way = self._runs.get(account.id)
+        under_way = self._runs.of(account.id)
         if under_way is not None:
             return under_way, False
         run = SyncRun(account)
-        if self._closing:
+        if not self._runs.begin(account.id, run, self._run):
             run.progress.stage = Stage.STOPPED
-            return run, True
-        self._runs[account.id] = run
-        run.task = asyncio.create_task(self._run(run), name="sync")
         return run, True
 
     def under_way(self, account_id: int) -> Progress | None:
-        run = self._runs.get(account_id)
+        run = self._runs.of(account_id)
         return None if run is None else run.progress
 
     def used_lately(self, account_id: int) -> int:
@@ -149,8 +141,6 @@ class SyncService:
             unforeseen = UnforeseenError()
             log.exception("%s the sync of account %d failed", unforeseen, account.id)
             await self._stopped(run, unforeseen)
-        finally:
-            self._runs.pop(account.id, None)
 
     async def _stopped(self, run: SyncRun, error: SpecRecError) -> None:
         """Keep why, and when it goes on by itself."""
