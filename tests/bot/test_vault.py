@@ -29,7 +29,12 @@ def test_a_new_key_in_front_opens_what_the_old_one_sealed_and_seals_it_anew():
     assert both.resealed(again) == again
 
 
-@pytest.mark.parametrize("sealed", [Vault([OTHER]).seal("a token"), "", "nonsense", "gAAAAA=="])
+SEALED_ELSEWHERE = Vault([OTHER]).seal("a token")
+
+
+@pytest.mark.parametrize(
+    "sealed", [SEALED_ELSEWHERE, "", "nonsense", "gAAAAA=="], ids=["elsewhere", "empty", "nonsense", "cut short"]
+)
 def test_what_no_key_opens(sealed):
     vault = Vault([NEW, OLD])
     with pytest.raises(NeedsReconnectError, match="no encryption key"):
