@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from specrec.interactions import Kind
 
@@ -24,8 +25,7 @@ class Skip(StrEnum):
     UNREADABLE = "unreadable"  # of another shape, or without a time that makes sense
 
 
-@dataclass(frozen=True, slots=True)
-class Song:
+class Song(NamedTuple):
     """A track as the source calls it. Texts are clean and cut (`bot.spotify.records.text`); with neither a Spotify id
     nor an ISRC that is known here it is looked for by its names."""
 
@@ -37,8 +37,7 @@ class Song:
     mbid: str | None = None  # of the recording at MusicBrainz, for looking up the Spotify id
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(NamedTuple):
     """One play. `at` is aware and in UTC: when it ended or began, as the source always says it, for the source's own
     listens are compared with one another only. A source that lists complete listens leaves out the last four."""
 
@@ -59,8 +58,7 @@ class Listen:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """A track in one of the member's lists: saved, loved, on a playlist. `listing` is the list's key, without the
     name that the member gave it."""
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from bot.imports.base import Kept, Listen, Song
 from specrec.interactions import Kind
 
-BATCH = 1_000
+BATCH = 8_000  # a transaction: a third of a second
 _LENGTH = struct.Struct("<I")
 
 
@@ -22,6 +22,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
         self._waiting: list[tuple[Any, ...]] = []
+        self._songs: dict[Song, int] = {}  # of those that wait: most are played more than once
         self.size = 0  # how many there are
 
     def __enter__(self) -> Self:
@@ -31,7 +32,7 @@ class Spool:
         self._file.close()
 
     def add(self, item: Listen | Kept) -> None:
-        self._waiting.append(_packed(item))
+        self._waiting.append(_packed(item, self._songs.setdefault(item.song, len(self._songs))))
         self.size += 1
         if len(self._waiting) >= BATCH:
             self._flush()
@@ -40,30 +41,28 @@ class Spool:
         self._flush()
         self._file.seek(0)
         while head := self._file.read(_LENGTH.size):
-            rows = marshal.loads(self._file.read(_LENGTH.unpack(head)[0]))
-            yield [_unpacked(row) for row in rows]
+            named, rows = marshal.loads(self._file.read(_LENGTH.unpack(head)[0]))
+            songs = [Song(*one) for one in named]
+            yield [_unpacked(row, songs) for row in rows]
 
     def _flush(self) -> None:
         if self._waiting:
-            packed = marshal.dumps(self._waiting)
+            packed = marshal.dumps(([tuple(song) for song in self._songs], self._waiting))
             self._file.write(_LENGTH.pack(len(packed)))
             self._file.write(packed)
             self._waiting.clear()
+            self._songs.clear()
 
 
-def _packed(item: Listen | Kept) -> tuple[Any, ...]:
-    song = item.song
-    named = (song.title, song.artist, song.spotify_id, song.isrc, song.album)
+def _packed(item: Listen | Kept, song: int) -> tuple[Any, ...]:
     if isinstance(item, Kept):
-        return named, item.kind.value, item.listing, None if item.at is None else item.at.timestamp()
-    rest = (item.to_the_minute, item.ended, item.skipped, item.private)
-    return named, item.at.timestamp(), item.ms_played, rest, True
+        return song, item.kind.value, item.listing, None if item.at is None else item.at.timestamp()
+    return song, item.at.timestamp(), item.ms_played, item.to_the_minute, item.ended, item.skipped, item.private
 
 
-def _unpacked(row: tuple[Any, ...]) -> Listen | Kept:
-    named, *values = row
-    if len(values) == 3:
-        kind, listing, at = values
-        return Kept(Song(*named), Kind(kind), listing, None if at is None else datetime.fromtimestamp(at, UTC))
-    at, ms_played, rest, _ = values
-    return Listen(Song(*named), datetime.fromtimestamp(at, UTC), ms_played, *rest)
+def _unpacked(row: tuple[Any, ...], songs: list[Song]) -> Listen | Kept:
+    if len(row) == 4:
+        song, kind, listing, at = row
+        return Kept(songs[song], Kind(kind), listing, None if at is None else datetime.fromtimestamp(at, UTC))
+    song, at, *rest = row
+    return Listen(songs[song], datetime.fromtimestamp(at, UTC), *rest)

@@ -10,11 +10,12 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import aiohttp
 
@@ -32,6 +33,8 @@ from bot.storage.listens import match_waiting, store_kept, store_listens
 from bot.storage.members import ensure_member, member_of, paused_since
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 GONE = "Your data was deleted while this was under way, so nothing more is stored."
 FILE_LIMIT = 1_000_000_000  # bytes, as they are sent: Spotify's ZIPs have 5 to 20 million
@@ -260,14 +263,14 @@ class ImportService:
             progress.to_store, progress.stage = spool.size, Stage.STORING
             async with self._database.write() as connection:
                 member_id = await ensure_member(connection, run.discord_id, self._clock())
-            batches = spool.batches()
-            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                async with self._database.write() as connection:
-                    if await member_of(connection, run.discord_id) != member_id:
-                        run.forgotten = True
-                        raise FileRefusedError(GONE)
-                    progress.counts.add(await self._store(connection, member_id, batch))
-                progress.stored += len(batch)
+            async with aclosing(_ahead(spool.batches())) as batches:
+                async for batch in batches:
+                    async with self._database.write() as connection:
+                        if await member_of(connection, run.discord_id) != member_id:
+                            run.forgotten = True
+                            raise FileRefusedError(GONE)
+                        progress.counts.add(await self._store(connection, member_id, batch))
+                    progress.stored += len(batch)
         if not progress.counts.new and not progress.counts.already_there:
             why = "names no track that is known here, so nothing of it could be stored"
             progress.end(Stage.REFUSED, f"{progress.name} {why}. The Extended streaming history has ids.")
@@ -311,6 +314,17 @@ class ImportService:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+async def _ahead(batches: Iterator[T]) -> AsyncGenerator[T, None]:
+    """Each batch, while a thread makes the next one ready; once it is closed, no thread is at work any more."""
+    following = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
+    try:
+        while (batch := await asyncio.shield(following)) is not None:
+            following = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
+            yield batch
+    finally:
+        await asyncio.gather(following, return_exceptions=True)
 
 
 def _read(file: BinaryIO, spool: Spool, progress: FileProgress, stopped: threading.Event) -> None:

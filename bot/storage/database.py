@@ -1,16 +1,19 @@
 """The engine behind DATABASE_URL: transactions, and the two or three things in which databases differ."""
 
 import asyncio
+import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Insert, Table, event, insert, text
+from sqlalchemy import Column, ColumnElement, Insert, Table, any_, event, func, insert, literal, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 from bot.errors import DatabaseError
 from bot.storage.connection import SteadyConnection, to_its_end
@@ -18,6 +21,7 @@ from bot.storage.connection import SteadyConnection, to_its_end
 log = logging.getLogger(__name__)
 
 Connection = AsyncConnection  # for services, which hand it on to queries and know no SQL
+Excluded = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]  # the columns of the row that could not be inserted
 
 BUSY_TIMEOUT_MS = 10_000  # a page's transaction takes milliseconds; another process may hold the lock that long
 CLOSE_WITHIN_S = 4.0  # of the ten seconds in which the bot ends
@@ -118,15 +122,17 @@ async def upsert(
     rows: Sequence[dict[str, Any]],
     *,
     key: Iterable[str],
-    update: Iterable[str] = (),
+    update: Iterable[str] | Callable[[Excluded], dict[str, ColumnElement[Any]]] = (),
 ) -> None:
     """Insert `rows`, which all have the same columns; where `key` exists already, set the columns of `update` to the
-    new row's values, or leave the old row alone when there are none. No rows: nothing happens."""
+    new row's values (or to what it makes of them), or leave the old row alone when there are none. No rows: nothing
+    happens."""
     if not rows:
         return
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table)
-    changes = {name: statement.excluded[name] for name in update}
+    new = statement.excluded
+    changes = update(new) if callable(update) else {name: new[name] for name in update}
     keys = list(key)
     if changes:
         statement = statement.on_conflict_do_update(index_elements=keys, set_=changes)
@@ -151,8 +157,28 @@ async def _insert(connection: AsyncConnection, statement: Insert, rows: Sequence
     for place, name in enumerate(order):
         convert = columns[name].type.dialect_impl(dialect).bind_processor(dialect)
         if convert is not None:
-            values[place] = [convert(value) for value in values[place]]
+            values[place] = _converted(values[place], convert)
     await connection.exec_driver_sql(str(compiled), list(zip(*values, strict=True)))
+
+
+def _converted(values: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    """Each value once: in most columns of times all rows hold the same moment."""
+    done: dict[int, Any] = {}
+    for value in values:
+        if id(value) not in done:
+            done[id(value)] = convert(value)
+    return [done[id(value)] for value in values]
+
+
+def among(
+    connection: AsyncConnection, column: Column[Any], values: Iterable[str] | Iterable[int]
+) -> ColumnElement[bool]:
+    """That `column` is one of `values`, any number of them: as one parameter, for thousands cost SQLAlchemy more than
+    they cost the database, and databases take no more than 32,766."""
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(json.dumps(list(values))).table_valued("value")
+        return column.in_(select(each.c.value))
+    return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
 
 
 async def new_keys(connection: AsyncConnection, table: Table, count: int) -> list[int]:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import upsert
+from bot.storage.database import Excluded, among, upsert
 from bot.storage.listings import Listing
 from bot.storage.schema import artist, artist_follow, interaction, track_artist
 
@@ -20,7 +21,8 @@ class Sighting:
     at: datetime | None = None  # added, saved or played last, as the source says
 
     def and_also(self, other: "Sighting") -> "Sighting":
-        return Sighting(self.count + other.count, max((one for one in (self.at, other.at) if one), default=None))
+        at = self.at if other.at is None or (self.at is not None and self.at > other.at) else other.at
+        return Sighting(self.count + other.count, at)
 
 
 async def see(
@@ -44,7 +46,7 @@ async def see(
             ).where(
                 interaction.c.listing_id == listing.id,
                 interaction.c.kind == kind,
-                interaction.c.track_id.in_(chunk),
+                among(connection, interaction.c.track_id, chunk),
             )
         )
         before = {
@@ -52,31 +54,38 @@ async def see(
             for track_id, count, at, last_seen in found
         }
         added += len(chunk) - len(before)
-        rows = []
-        for track_id in chunk:
-            seen, earlier = sightings[track_id], before.get(track_id)
-            total = seen.and_also(earlier) if earlier else seen
-            rows.append(
-                {
-                    "member_id": listing.member_id,
-                    "track_id": track_id,
-                    "listing_id": listing.id,
-                    "kind": kind,
-                    "source": listing.source,
-                    "count": total.count,
-                    "occurred_at": total.at,
-                    "first_seen": now,
-                    "last_seen": now,
-                }
-            )
+        totals = {
+            track_id: seen.and_also(earlier) if (earlier := before.get(track_id)) else seen
+            for track_id, seen in ((track_id, sightings[track_id]) for track_id in chunk)
+        }
         await upsert(
             connection,
             interaction,
-            rows,
+            _rows(listing, kind, totals, now),
             key=["listing_id", "track_id", "kind"],
             update=["count", "occurred_at", "last_seen"],
         )
     return added
+
+
+async def see_more(
+    connection: AsyncConnection, listing: Listing, kind: str, sightings: Mapping[int, Sighting], now: datetime
+) -> None:
+    """As `see` where every row is added to, without reading any: for plays, which come by the hundred thousand."""
+
+    def total(new: Excluded) -> dict[str, ColumnElement[Any]]:
+        old = interaction.c
+        is_later = or_(new.occurred_at.is_(None), old.occurred_at > new.occurred_at)
+        latest = case((is_later, old.occurred_at), else_=new.occurred_at)
+        return {"count": old.count + new.count, "occurred_at": latest, "last_seen": new.last_seen}
+
+    await upsert(
+        connection,
+        interaction,
+        _rows(listing, kind, sightings, now),
+        key=["listing_id", "track_id", "kind"],
+        update=total,
+    )
 
 
 async def confirm(connection: AsyncConnection, listing_id: int, now: datetime) -> None:
@@ -154,6 +163,23 @@ async def tracks_by_followed(connection: AsyncConnection, member_id: int, source
         )
     )
     return list(found)
+
+
+def _rows(listing: Listing, kind: str, sightings: Mapping[int, Sighting], now: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "member_id": listing.member_id,
+            "track_id": track_id,
+            "listing_id": listing.id,
+            "kind": kind,
+            "source": listing.source,
+            "count": seen.count,
+            "occurred_at": seen.at,
+            "first_seen": now,
+            "last_seen": now,
+        }
+        for track_id, seen in sightings.items()
+    ]
 
 
 async def count_tracks(connection: AsyncConnection, member_id: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from math import floor
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.imports.base import Counts, Kept, Listen, Song
 from bot.spotify.records import ArtistRecord, TrackRecord
 from bot.storage.catalogue import rows
-from bot.storage.database import insert_all, upsert
-from bot.storage.interactions import CHUNK, Sighting, reading_mark, see
+from bot.storage.database import among, insert_all, upsert
+from bot.storage.interactions import CHUNK, Sighting, reading_mark, see, see_more
 from bot.storage.listings import listing_by_id, open_listing
 from bot.storage.names import name_key
 from bot.storage.schema import listen, listing, track_alias, unmatched_track
-from bot.storage.tracks import store_tracks
+from bot.storage.tracks import known_tracks, store_tracks
 
 LISTING = "plays"
 STREAMED = "streamed"  # of specrec.interactions.Kind
@@ -51,12 +52,13 @@ async def store_listens(
     if not listens:
         return counts
     plays = await open_listing(connection, member_id, source, LISTING)
-    known = await _known(connection, plays.id, {_minute(one.at) for one in listens})
+    placed = [(*divmod(floor(one.at.timestamp()), 60), _play(one), one) for one in listens]
+    known = await _known(connection, plays.id, {minute for minute, *_ in placed})
     fresh: list[tuple[int, int, int, Listen]] = []
     refined: list[Place] = []
-    for one in listens:
-        minute, play = _minute(one.at), _play(one)
-        second = _ROUNDED if one.to_the_minute else int((one.at - _EPOCH).total_seconds()) % 60
+    for minute, second, play, one in placed:
+        if one.to_the_minute:
+            second = _ROUNDED
         seconds = known[minute, play]
         if second in seconds or (seconds and second == _ROUNDED):
             counts.already_there += 1
@@ -71,17 +73,27 @@ async def store_listens(
         fresh.append((minute, second, play, one))
     counted_before = await _replace(connection, plays.id, refined)
     found = await find_tracks(connection, [one.song for *_, one in fresh], source, now)
-    sightings: dict[int, Sighting] = {}
+    times: dict[int, list[datetime]] = defaultdict(list)
     added = []
     for (minute, second, play, one), (track_id, unmatched_id) in zip(fresh, found, strict=True):
-        key = {"listing_id": plays.id, "minute": minute, "second": second, "play": play}
-        added.append({**key, "ms_played": one.ms_played, "track_id": track_id, "unmatched_id": unmatched_id})
+        added.append(
+            {
+                "listing_id": plays.id,
+                "minute": minute,
+                "second": second,
+                "play": play,
+                "ms_played": one.ms_played,
+                "track_id": track_id,
+                "unmatched_id": unmatched_id,
+            }
+        )
         if track_id is None:
             counts.unmatched += 1
         elif (minute, play) not in counted_before:
-            _add(sightings, track_id, Sighting(1, one.at))
+            times[track_id].append(one.at)
     await insert_all(connection, listen, added)
-    await see(connection, plays, STREAMED, sightings, now, since=None)
+    sightings = {track_id: Sighting(len(heard), max(heard)) for track_id, heard in times.items()}
+    await see_more(connection, plays, STREAMED, sightings, now)
     return counts
 
 
@@ -115,10 +127,15 @@ async def find_tracks(
 ) -> list[Found]:
     """For each song the track that is meant: by its Spotify id (a new one is a new track), its ISRC, or its names; else
     a row that waits for it, or (None, None)."""
-    carried = list(dict.fromkeys(song for song in songs if song.spotify_id is not None))
-    keys = await store_tracks(connection, [_record(song) for song in carried], source, now, refresh=False)
-    found: dict[Song, Found] = {song: (key, None) for song, key in zip(carried, keys, strict=True)}
-    named = [song for song in dict.fromkeys(songs) if song.spotify_id is None]
+    different = dict.fromkeys(songs)
+    found: dict[Song, Found] = dict.fromkeys(different, (None, None))
+    carried = [song for song in different if song.spotify_id is not None]
+    known = await known_tracks(connection, [song.spotify_id for song in carried if song.spotify_id and not song.isrc])
+    found.update((song, (known[song.spotify_id], None)) for song in carried if song.spotify_id in known)
+    other = [song for song in carried if song.spotify_id not in known]
+    keys = await store_tracks(connection, [_record(song) for song in other], source, now, refresh=False)
+    found.update((song, (key, None)) for song, key in zip(other, keys, strict=True))
+    named = [song for song in different if song.spotify_id is None]
     by_isrc = await _aliases(connection, "isrc", {song.isrc for song in named if song.isrc})
     by_name = await _aliases(connection, "name", {_name(song) for song in named})
     waiting = []
@@ -160,7 +177,7 @@ async def match_waiting(connection: AsyncConnection, now: datetime) -> int:
             await connection.execute(update(listen).where(listen.c.unmatched_id == key).values(values))
         await connection.execute(delete(unmatched_track).where(waiting.id.in_(chunk)))
         for listing_id, sightings in plays.items():
-            await see(connection, await listing_by_id(connection, listing_id), STREAMED, sightings, now, since=None)
+            await see_more(connection, await listing_by_id(connection, listing_id), STREAMED, sightings, now)
     return total
 
 
@@ -208,15 +225,10 @@ async def plays_of(connection: AsyncConnection, member_id: int) -> AsyncIterator
 async def _known(connection: AsyncConnection, listing_id: int, minutes: set[int]) -> dict[Place, set[int]]:
     """The seconds of each play that is stored in these minutes."""
     known: dict[Place, set[int]] = defaultdict(set)
-    wanted = sorted(minutes)
-    for start in range(0, len(wanted), CHUNK):
-        found = await connection.execute(
-            select(listen.c.minute, listen.c.second, listen.c.play).where(
-                listen.c.listing_id == listing_id, listen.c.minute.in_(wanted[start : start + CHUNK])
-            )
-        )
-        for minute, second, play in found:
-            known[minute, play].add(second)
+    query = select(listen.c.minute, listen.c.second, listen.c.play)
+    query = query.where(listen.c.listing_id == listing_id, among(connection, listen.c.minute, minutes))
+    for minute, second, play in await connection.execute(query):
+        known[minute, play].add(second)
     return known
 
 
@@ -249,27 +261,17 @@ async def _wait(connection: AsyncConnection, songs: Sequence[Song]) -> dict[Song
         for song in songs
     }
     await upsert(connection, unmatched_track, list(fresh.values()), key=["name_key", "isrc"])
-    keys: dict[tuple[str, str], int] = {}
-    names = sorted({name for name, _ in fresh})
-    for start in range(0, len(names), CHUNK):
-        found = await connection.execute(
-            select(unmatched_track.c.name_key, unmatched_track.c.isrc, unmatched_track.c.id).where(
-                unmatched_track.c.name_key.in_(names[start : start + CHUNK])
-            )
-        )
-        keys.update(((name, isrc), key) for name, isrc, key in found)
+    waiting = unmatched_track.c
+    query = select(waiting.name_key, waiting.isrc, waiting.id)
+    query = query.where(among(connection, waiting.name_key, {name for name, _ in fresh}))
+    keys = {(name, isrc): key for name, isrc, key in await connection.execute(query)}
     return {song: (None, keys[_name(song), song.isrc or ""]) for song in songs}
 
 
 async def _aliases(connection: AsyncConnection, scheme: str, values: Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    wanted = sorted(values)
-    for start in range(0, len(wanted), CHUNK):
-        query = select(track_alias.c.value, track_alias.c.track_id).where(
-            track_alias.c.scheme == scheme, track_alias.c.value.in_(wanted[start : start + CHUNK])
-        )
-        found.update((value, key) for value, key in await connection.execute(query))
-    return found
+    query = select(track_alias.c.value, track_alias.c.track_id)
+    query = query.where(track_alias.c.scheme == scheme, among(connection, track_alias.c.value, values))
+    return {value: key for value, key in await connection.execute(query)}  # noqa: C416 - rows are no pairs for mypy
 
 
 def _add(sightings: dict[int, Sighting], track_id: int, seen: Sighting) -> None:
@@ -283,10 +285,6 @@ def _record(song: Song) -> TrackRecord:
 
 def _name(song: Song) -> str:
     return name_key(song.title, song.artist)
-
-
-def _minute(at: datetime) -> int:
-    return (at - _EPOCH) // _MINUTE
 
 
 def _play(one: Listen) -> int:

@@ -9,6 +9,8 @@ _REMASTER = re.compile(
     re.IGNORECASE,
 )
 
+_OTHER = re.compile(r"[\W_]+")
+
 
 def name_key(title: str, artist: str) -> str:
     """One form of a title and its first artist: no case, accents, punctuation, guests or remasters. Live recordings,
@@ -17,8 +19,8 @@ def name_key(title: str, artist: str) -> str:
 
 
 def _folded(name: str) -> str:
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    kept = "".join(
-        char if char.isalnum() else " " for char in letters.replace("&", " and ") if not unicodedata.combining(char)
-    )
-    return " ".join(kept.split()) or " ".join(name.casefold().split())
+    letters = name.casefold()
+    if not letters.isascii():
+        letters = "".join(char for char in unicodedata.normalize("NFKD", letters) if not unicodedata.combining(char))
+    kept = _OTHER.sub(" ", letters.replace("&", " and ")).strip()
+    return kept or " ".join(name.casefold().split())

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.spotify.records import ArtistRecord, TrackRecord
 from bot.storage.catalogue import LOCAL_FILES
-from bot.storage.database import insert_all, new_keys, upsert
+from bot.storage.database import among, insert_all, new_keys, upsert
 from bot.storage.names import name_key
 from bot.storage.schema import artist, artist_follow, interaction, listen, track, track_alias, track_artist
 
@@ -55,11 +55,21 @@ async def store_tracks(
     )
     read = list(zip(keys, records, strict=True))
     if not refresh:
-        bare = set(await connection.scalars(select(track.c.id).where(track.c.id.in_(keys), track.c.title == "")))
+        some = select(track.c.id).where(among(connection, track.c.id, set(keys)), track.c.title == "")
+        bare = set(await connection.scalars(some))
         read = [(key, record) for key, record in read if key in bare]
     if read:
         await _bring_up_to_date(connection, read, source, now)
     return keys
+
+
+async def known_tracks(connection: AsyncConnection, spotify_ids: Iterable[str]) -> dict[str, int]:
+    """The keys of those that are known, by their Spotify ids; not of those of which nothing but an id is known any
+    more."""
+    query = select(track_alias.c.value, track.c.id).join(track, track.c.id == track_alias.c.track_id)
+    query = query.where(track_alias.c.scheme == "spotify", among(connection, track_alias.c.value, spotify_ids))
+    known = await connection.execute(query.where(track.c.title != ""))
+    return {value: key for value, key in known}  # noqa: C416 - rows are no pairs for mypy
 
 
 async def store_artists(connection: AsyncConnection, records: Iterable[ArtistRecord]) -> dict[ArtistRecord, int]:
@@ -123,7 +133,7 @@ async def _known(connection: AsyncConnection, aliases: Iterable[Alias]) -> dict[
     known: dict[Alias, int] = {}
     for scheme, values in by_scheme.items():
         query = select(track_alias.c.value, track_alias.c.track_id)
-        query = query.where(track_alias.c.scheme == scheme, track_alias.c.value.in_(list(values)))
+        query = query.where(track_alias.c.scheme == scheme, among(connection, track_alias.c.value, values))
         known.update(((scheme, value), key) for value, key in await connection.execute(query))
     return known
 
@@ -165,7 +175,7 @@ async def _bring_up_to_date(
     """`track.updated_at` moves only where something changed: others watch it."""
     found = await connection.execute(
         select(track.c.id, track.c.spotify_id, track.c.title, track.c.album, track.c.duration_ms).where(
-            track.c.id.in_([key for key, _ in read])
+            among(connection, track.c.id, {key for key, _ in read})
         )
     )
     current = {key: _Stored(*values) for key, *values in found}
@@ -203,7 +213,7 @@ async def _set_artists(connection: AsyncConnection, records: dict[int, TrackReco
     current: dict[int, list[int]] = {}
     for track_id, artist_id in await connection.execute(
         select(track_artist.c.track_id, track_artist.c.artist_id)
-        .where(track_artist.c.track_id.in_(list(wanted)))
+        .where(among(connection, track_artist.c.track_id, wanted))
         .order_by(track_artist.c.track_id, track_artist.c.position)
     ):
         current.setdefault(track_id, []).append(artist_id)
@@ -242,10 +252,14 @@ async def _known_artists(
     by_id: dict[str, tuple[int, str]] = {}
     by_name: dict[str, int] = {}
     if ids:
-        query = select(artist.c.spotify_id, artist.c.id, artist.c.name).where(artist.c.spotify_id.in_(ids))
+        query = select(artist.c.spotify_id, artist.c.id, artist.c.name).where(
+            among(connection, artist.c.spotify_id, ids)
+        )
         by_id = {identity: (key, name) for identity, key, name in await connection.execute(query)}
     if names:
-        query = select(artist.c.name, artist.c.id).where(artist.c.spotify_id.is_(None), artist.c.name.in_(names))
+        query = select(artist.c.name, artist.c.id).where(
+            artist.c.spotify_id.is_(None), among(connection, artist.c.name, names)
+        )
         found = await connection.execute(query.order_by(artist.c.id.desc()))
         by_name = {row.name: row.id for row in found}
     return by_id, by_name
