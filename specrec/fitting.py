@@ -52,7 +52,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Members held out whole: what is `given` of their histories, and what is `hidden` and to be found."""
+    """Members of whom a part is held out: what is `given` of their histories, and what is `hidden` and to be found."""
 
     given: Dataset
     hidden: Histories
@@ -124,7 +124,8 @@ def fit_deep(
     """Teach the deep branch by softmax over the catalogue; returns the number of steps that was kept.
 
     Each member's liked tracks are the targets, by taste weight. Every `check_every` steps the averaged weights are
-    tried on members held out whole, and the best are kept; without any, all steps are made and the last ones kept.
+    tried on what is held out of members, and the best are kept; without any, all steps are made and the last ones
+    kept.
     """
     targets = data.histories.keep(data.histories.weights > 0)
     members = np.flatnonzero(np.diff(targets.starts))

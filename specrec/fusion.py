@@ -1,4 +1,4 @@
-"""How the branches become one score: scaled per member, weighed by gates that are found on members held out whole."""
+"""How the branches become one score: scaled per member, weighed by gates that are found on what is held out."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar

@@ -1,4 +1,4 @@
-"""Histories -> a network: its branches solved and learned, their gates found on members held out whole."""
+"""Histories -> a network: its branches solved and learned, their gates found on what is held out of members."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +20,7 @@ from specrec.scoring import log_mean
 
 OnShare = Callable[[str, float, int | None, float | None], None]  # stage, share of all that is done, step, loss
 MOST_CALIBRATED = 1_000  # members
+NEWCOMERS = 0.5  # of the members held out: nothing of them is learned from, of the others all but what is hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +93,23 @@ def find_fusion(
     rng: np.random.Generator,
     on_step: OnShare,
 ) -> Fusion:
-    """Learn from all members but some, and choose on those what no training can tell by itself."""
+    """Learn without a part of some members' histories, and choose on it what no training can tell by itself.
+
+    Half of these members are as those who have been here for long, the rest of whose history is learned from; half are
+    as newcomers are, of whom nothing is.
+    """
     defaults = np.array([branch.default for branch in BRANCHES])
     held_out = folds(data.histories, rng)
     found: list[Candidates] = []
     tried: list[tuple[NCF, Judged, int]] = []
     for number, members in enumerate(held_out):
         held = np.isin(data.histories.members, members)
+        newcomers = np.isin(data.histories.members, members[rng.random(len(members)) < NEWCOMERS])
         hidden = hide(data.histories, members, rng)
         judged = Judged(replace(data, histories=data.histories.keep(held & ~hidden)), data.histories.keep(hidden))
         learned = learn_branches(
             config,
-            replace(data, histories=data.histories.keep(~held)),
+            replace(data, histories=data.histories.keep(~newcomers & ~hidden)),
             artists,
             judged,
             schedule,
