@@ -1,7 +1,7 @@
 """A reply of the bot as a page that looks as it does in Discord. The README's picture is made with
 
 python -m sandbox --once --picture recommend.html
-chromium --headless --no-sandbox --force-device-scale-factor=2 --window-size=754,930 \
+chromium --headless --no-sandbox --force-device-scale-factor=2 --window-size=754,905 \
     --screenshot=docs/recommend.png recommend.html
 
 with the fonts Noto Sans and Noto Color Emoji.
