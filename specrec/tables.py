@@ -33,6 +33,7 @@ from specrec.interactions import KINDS, Interactions, Kind
 ORIGINAL_KINDS = (Kind.PLAYLIST, Kind.SAVED, Kind.RECENTLY_PLAYED, Kind.FOLLOWED_ARTIST)
 ORIGINAL_COLUMNS = ("user_id", "track_id", "name", "artist", *FEATURES, *(kind.value for kind in ORIGINAL_KINDS))
 LATEST = 253_402_300_799  # seconds since 1970: the end of the year 9999
+_PADDED = re.compile(r"[^\S\n](?:[,\"\n]|\Z)|(?:\A|[,\"\n])[^\S\n]")  # spaces around a cell, or a cell of spaces
 KIND_ROWS = {kind.value: row for row, kind in enumerate(KINDS)}
 
 
@@ -367,9 +368,12 @@ def _parse(path: Path, text: str, already: int = 0) -> tuple[pd.DataFrame, NDArr
     except pd.errors.ParserError as error:
         raise _parser_error(path, before, str(error)) from error
     _check_lengths(path, body, before, cells)
-    inner = cells.apply(lambda column: column.str.count("\n")).sum(axis=1).to_numpy(dtype=np.int64)
-    lines = before + 1 + np.arange(len(cells)) + np.concatenate(([0], np.cumsum(inner)[:-1]))
-    cells = cells.apply(lambda column: column.str.strip())
+    lines = before + 1 + np.arange(len(cells))
+    if '"' in body:  # else no cell goes on in the next line
+        inner = cells.apply(lambda column: column.str.count("\n")).sum(axis=1).to_numpy(dtype=np.int64)
+        lines += np.concatenate(([0], np.cumsum(inner)[:-1]))
+    if _PADDED.search(body) is not None:
+        cells = cells.apply(lambda column: column.str.strip())
     blank = (cells == "").all(axis=1).to_numpy(dtype=bool)
     if blank.all():
         raise empty

@@ -31,12 +31,11 @@ from bot.storage.datasets import Features, people, store_file_tracks, store_pers
 from bot.storage.interactions import Sighting
 from specrec.catalogue import Catalogue
 from specrec.errors import TableError
-from specrec.features import FEATURES, in_range
+from specrec.features import in_range
 from specrec.interactions import KINDS, Interactions
 from specrec.tables import ORIGINAL_COLUMNS, ORIGINAL_KINDS, read_interactions, read_tracks, read_tracks_in_parts
 
 BATCH = 5_000  # tracks a transaction: the running bot writes in between
-UNKNOWN = (None,) * len(FEATURES)
 _SPOTIFY_ID = re.compile(r"[0-9A-Za-z]{22}")
 
 Row = tuple[str, str, tuple[str, ...], Features | None]  # id, title, artists, the nine numbers
@@ -171,12 +170,14 @@ def _record(row: Row, name: str) -> TrackRecord:
 
 
 def _rows(part: Catalogue) -> Iterator[Row]:
-    values = part.features.tolist()
+    unknown = np.isnan(part.features)
+    features = part.features.astype(object)  # floats of Python's own
+    features[unknown] = None
+    values, bare = features.tolist(), set(np.flatnonzero(unknown.all(axis=1)).tolist())
     names, starts = part.artists.ids, part.artist_starts
     for place, identity in enumerate(part.ids):
         artists = tuple(names[row] for row in part.artist_rows[starts[place] : starts[place + 1]])
-        numbers = tuple(None if isnan(value) else value for value in values[place])
-        yield identity, part.titles[place], artists, None if numbers == UNKNOWN else numbers
+        yield identity, part.titles[place], artists, None if place in bare else tuple(values[place])
 
 
 def _complete(features: Features | None) -> bool:

@@ -32,13 +32,14 @@ class Database:
     """Owner of the engine. `read()` and `write()` are the only ways to a connection; each is one transaction.
     Raises `DatabaseError` where the database's driver is not installed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, cache_mb: int = 2) -> None:
+        """`cache_mb`: memory for SQLite's pages, of each connection."""
         self.url = make_url(url)
         self.log_is_due = True  # an earlier process may have been killed before it could
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
+        self._engine = _sqlite_engine(url, cache_mb) if self.is_sqlite else _server_engine(url)
         # SQLite's own waiting is a lottery: in a busy hour a command could lose against ten syncs for seconds.
         self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._under_way: set[SteadyConnection] = set()
@@ -199,7 +200,7 @@ def _server_engine(url: str) -> AsyncEngine:
         raise DatabaseError(f"DATABASE_URL needs the package {error.name}, which is not installed.") from error
 
 
-def _sqlite_engine(url: str) -> AsyncEngine:
+def _sqlite_engine(url: str, cache_mb: int) -> AsyncEngine:
     engine = create_async_engine(url)
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -211,6 +212,7 @@ def _sqlite_engine(url: str) -> AsyncEngine:
             "journal_mode = WAL",
             "synchronous = FULL",  # what was acknowledged survives a power cut, not only a kill
             "foreign_keys = ON",
+            f"cache_size = -{1000 * cache_mb}",
             "secure_delete = ON",  # deleted rows are overwritten, not only forgotten
         ):
             cursor.execute(f"PRAGMA {pragma}")

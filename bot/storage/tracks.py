@@ -8,6 +8,7 @@ their common ISRC was known stay apart, because versions of the model and member
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -39,10 +40,12 @@ async def store_tracks(
     brought up to date by the id that is linked to, so that two editions do not take turns. `refresh` False: known ones
     stay as they are, for sources that know less of a track than Spotify does; unless nothing is known of them any
     more (bot.storage.retention)."""
-    known = await _known(connection, [alias for record in records for alias in _aliases(record)])
-    await _add(connection, [record for record in records if _find(known, record) is None], known, source, now)
-    keys = [known[_main_alias(record, known)] for record in records]
-    aliases = {alias: key for record, key in zip(records, keys, strict=True) for alias in _aliases(record)}
+    ids = [_aliases(record) for record in records]
+    known = await _known(connection, chain.from_iterable(ids))
+    fresh = [record for record, its in zip(records, ids, strict=True) if not any(alias in known for alias in its)]
+    await _add(connection, fresh, known, source, now)
+    keys = [next(known[alias] for alias in its if alias in known) for its in ids]
+    aliases = {alias: key for its, key in zip(ids, keys, strict=True) for alias in its}
     await upsert(
         connection,
         track_alias,
@@ -116,14 +119,6 @@ def _aliases(record: TrackRecord) -> list[Alias]:
         ("dataset", record.dataset),
     )
     return [(scheme, value) for scheme, value in ids if value is not None]
-
-
-def _find(known: dict[Alias, int], record: TrackRecord) -> int | None:
-    return next((known[alias] for alias in _aliases(record) if alias in known), None)
-
-
-def _main_alias(record: TrackRecord, known: dict[Alias, int]) -> Alias:
-    return next(alias for alias in _aliases(record) if alias in known)
 
 
 async def _known(connection: AsyncConnection, aliases: Iterable[Alias]) -> dict[Alias, int]:
