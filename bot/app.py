@@ -162,7 +162,7 @@ class App:
             self.database, privacy, settings.model_dir / ".outgoing", settings.public_url, self.clock
         )
         stack.push_async_callback(exports.close)
-        deletion = DeletionService(self.database, [uploads, exports], keep_for, self.clock)
+        deletion = DeletionService(self.database, [uploads, exports, connections], keep_for, self.clock)
         unlink = UnlinkService(self.database, keep_for, self.clock)
         status = StatusService(self.database, syncs, connections)
         reminders = ReminderService(self.database, ReminderSender(lambda: self.client), self.clock)
@@ -182,7 +182,7 @@ class App:
                 SyncCog(syncs, connections),
                 ImportCog(imports, uploads),
                 ConnectCog(connections),
-                DisconnectCog(unlink),
+                DisconnectCog(unlink, connections),
                 StatusCog(status),
                 RecommendCog(recommend, feedback),
                 FeedbackCog(feedback),

@@ -50,8 +50,9 @@ class ConnectCog(commands.GroupCog, group_name="connect", group_description="Let
 
 
 class DisconnectCog(commands.Cog):
-    def __init__(self, unlink: UnlinkService) -> None:
+    def __init__(self, unlink: UnlinkService, connections: ConnectService) -> None:
         self._unlink = unlink
+        self._connections = connections
 
     @app_commands.command(
         name="disconnect", description="Delete everything that came from a service that you connected, at once"
@@ -61,6 +62,7 @@ class DisconnectCog(commands.Cog):
     async def disconnect(self, interaction: Interaction, service: app_commands.Choice[str]) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         source = Source(service.value)
+        await self._connections.forget(str(interaction.user.id), source)
         gone = await self._unlink.unlink(str(interaction.user.id), source)
         await interaction.followup.send(disconnected(gone, LABELS[source]), ephemeral=True)
 

@@ -8,8 +8,6 @@ NAMES: dict[str, str] = {
     Source.EXPORT: "your Spotify data export",
     Source.LISTENBRAINZ: "ListenBrainz",
     Source.LASTFM: "Last.fm",
-    Source.LISTENBRAINZ: "ListenBrainz",
-    Source.LASTFM: "Last.fm",
     Source.DATASET: "a file of the host",
 }
 

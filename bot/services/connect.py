@@ -39,6 +39,7 @@ from bot.storage.training_members import condemn
 log = logging.getLogger(__name__)
 
 LABELS: Mapping[Source, str] = {Source.LISTENBRAINZ: "ListenBrainz", Source.LASTFM: "Last.fm"}
+CALLED_OFF = "You took that back before it was done, so nothing is connected. Type the command again to connect."
 AT_ONCE = 4  # collections that the daily task has under way at a time
 OUTAGE_PAUSE = timedelta(minutes=30)  # until a collection that the service did not answer goes on
 REFUSAL_PAUSE = timedelta(days=1)  # mistakes of ours or the host's: nothing changes sooner
@@ -59,6 +60,15 @@ class ListenRun(Run[ListenProgress]):
         super().__init__(ListenProgress(Source(account.source), service.label))
         self.account = account
         self.service = service
+
+
+@dataclass(eq=False, slots=True)
+class _Asked:
+    """A /connect that waits for the service's answer."""
+
+    discord_id: str
+    source: Source
+    is_called_off: bool = False  # its member deleted their data, or disconnected, meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +106,18 @@ class ConnectService:
         self._keep_for = keep_for
         self._clock = clock
         self._runs: Runs[ListenRun] = Runs("listens")
+        self._asked: set[_Asked] = set()
 
     async def close(self) -> None:
         """Collections stop between two pages and go on after the next start."""
         await self._runs.close()
+
+    async def forget(self, discord_id: str, source: Source | None = None) -> None:
+        """This member is about to delete what came from `source` (None: everything): a /connect that is still waiting
+        for an answer connects nothing any more."""
+        for one in self._asked:
+            if one.discord_id == discord_id and source in (None, one.source):
+                one.is_called_off = True
 
     async def connect(self, discord_id: str, source: Source, user: str, token: str | None = None) -> ListenRun:
         """Connect, and begin to collect; again under the same name does no harm. The token is not kept.
@@ -115,9 +133,20 @@ class ConnectService:
         async with self._database.read() as connection:
             if await paused_since(connection, discord_id) is not None:
                 raise PausedError
+        asked = _Asked(discord_id, source)
+        self._asked.add(asked)
+        try:
+            return await self._connect(service, typed, token, asked)
+        finally:
+            self._asked.discard(asked)
+
+    async def _connect(self, service: ListenService, typed: str, token: str | None, asked: _Asked) -> ListenRun:
+        discord_id, source = asked.discord_id, asked.source
         name = await service.identify(typed)
         proven = token is not None and await self._prove(service, name, token.strip())
         async with self._database.write() as connection:
+            if asked.is_called_off:
+                raise MemberError(CALLED_OFF)
             member_id = await ensure_member(connection, discord_id, self._clock())
             own = await account_of(connection, discord_id, source)
             if own is not None and own.status != ENDED and folded(own.user_id) != folded(name):

@@ -13,6 +13,7 @@ import spotipy
 
 from bot.clock import Clock
 from bot.errors import (
+    ConsentDoubtError,
     ForbiddenError,
     GoneError,
     NeedsReconnectError,
@@ -233,7 +234,8 @@ class Gateway:
         return body
 
     async def _as(self, name: str, account_id: int, call: Call) -> Json:
-        """401: renewed once, tried once more."""
+        """401: renewed once, tried once more. A token that Spotify gave a moment ago and refuses all the same is
+        Spotify's own trouble: a consent that ended gives no token."""
         token = await self._tokens.token(account_id)
         try:
             return await self._persist(name, account_id, token, call)
@@ -242,7 +244,7 @@ class Gateway:
         try:
             return await self._persist(name, account_id, token, call)
         except UnauthorisedError as error:
-            raise NeedsReconnectError(f"{name}: a renewed token was refused too") from error
+            raise ConsentDoubtError(f"{name}: a renewed token was refused too") from error
 
     async def _persist(self, name: str, account_id: int | None, token: str, call: Call) -> Json:
         """Outlast short troubles here, in asyncio; no thread of the pool ever sleeps."""

@@ -40,6 +40,7 @@ class Linked:
     linked_at: datetime
     status: str
     has_tokens: bool
+    reminds: bool  # agreed to messages before the consent ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,14 @@ async def linked_accounts(connection: AsyncConnection, member_id: int) -> list[L
         columns.linked_at,
         columns.status,
         columns.refresh_token.is_not(None),
+        columns.reminds,
     )
     found = await connection.execute(
         query.where(columns.member_id == member_id).order_by(columns.linked_at, columns.id)
     )
-    return [Linked(source, name, at, status, bool(tokens)) for source, name, at, status, tokens in found]
+    return [
+        Linked(source, name, at, status, bool(tokens), reminds) for source, name, at, status, tokens, reminds in found
+    ]
 
 
 async def put_account(

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from bot.errors import HostKeyError, MemberError, NoSuchUserError, NotLinkedError, PrivateUserError, ServiceDownError
 from bot.services.listen_progress import ListenStage
 from bot.storage.members import set_paused
-from bot.storage.schema import account, track_alias
+from bot.storage.schema import account, member, track_alias
 from tests.bot.connecting import LASTFM, LISTENBRAINZ, SPRING, connecting, record
 from tests.bot.linking import everything_on_disk
 
@@ -427,3 +427,20 @@ async def test_whoever_pauses_is_not_read_and_goes_on_afterwards(office):
 async def pause(office, since):
     async with office.database.write() as connection:
         await set_paused(connection, 1, since)
+
+
+@pytest.mark.parametrize("source", [None, LISTENBRAINZ])
+async def test_what_is_taken_back_while_the_service_answers_leaves_nothing(office, source):
+    """None: /privacy delete, which asks everybody who is at work to forget; else /disconnect."""
+    listens(office, 3)
+    hold = office.listenbrainz.hold("/1/user/*/listens")
+    asked = asyncio.create_task(office.connect())
+    await asyncio.wait_for(hold.arrived.wait(), 30)
+    await office.service.forget("100", LASTFM)
+    await office.service.forget("200")  # somebody else, and another service: nothing to this one
+    await office.service.forget("100", source)
+    hold.release()
+    assert "took that back" in await refusal(asked)
+    assert set((await office.held()).values()) == {0}
+    assert await office.rows(select(member)) == []
+    assert (await office.connect()).stage is ListenStage.COMPLETE  # a new command is a new wish

@@ -163,3 +163,32 @@ def test_the_bot_calculates_in_one_thread() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
+
+
+def test_the_most_talkative_log_has_no_row_of_the_database(tmp_path: Path) -> None:
+    """The driver and SQLAlchemy print every statement with its values below WARNING."""
+    code = """
+import asyncio, logging, types
+from bot.__main__ import _set_up_logging
+from bot.storage.database import Database, insert_all
+from bot.storage.schema import metadata, note
+
+async def work():
+    database = Database("sqlite+aiosqlite:///log.db")
+    async with database.write() as connection:
+        await connection.run_sync(metadata.create_all)
+        await connection.execute(note.insert(), {"key": "one", "value": "a-secret"})
+        await insert_all(connection, note, [{"key": "two", "value": "a-secret"}])
+        await connection.execute(note.select().where(note.c.value == "a-secret"))
+    await database.close()
+
+_set_up_logging(types.SimpleNamespace(log_level="DEBUG"))
+logging.getLogger("bot").debug("it talks")
+asyncio.run(work())
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "it talks" in done.stderr
+    assert "a-secret" not in done.stderr + done.stdout

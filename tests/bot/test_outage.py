@@ -130,3 +130,15 @@ async def test_reconnecting_keeps_everything(desk):
     assert await desk.known() == known
     assert (after.id, after.linked_at, after.authorised_at) == (before.id, before.linked_at, desk.clock.now)
     assert (after.status, after.refused_at) == ("linked", None)
+
+
+async def test_a_new_token_that_is_refused_too_is_spotifys_trouble(desk):
+    """Whoever took the consent back gets no new token: nobody is told to connect again."""
+    fault = desk.spotify.fail_next("/me/*", 401, times=None)
+    progress = await desk.sync("ada")
+    assert progress.stage is Stage.STOPPED
+    assert "there is nothing for you to do" in progress.reason
+    assert (await states(desk))["ada"] == "linked"
+    fault.clear()
+    desk.clock.turn(minutes=30)
+    assert (await desk.sync("ada")).stage is Stage.COMPLETE

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from bot.replies.privacy import overview_page
+from bot.services.privacy import PrivacyService
 from bot.services.reminders import Delivery, ReminderService
 from bot.spotify.oauth import consent_ends
 from bot.storage.schema import account
@@ -67,6 +69,14 @@ async def test_thirty_and_seven_days_before_once_each(house, mail):
     mailed = await live_through(house, ReminderService(house.database, mail, house.clock), whole + 30)
     assert mailed == [whole - 30, whole - 7]
     assert mail.sent == [("100", ends)] * 2
+
+
+@pytest.mark.parametrize("remind", ["yes", None])
+async def test_what_was_agreed_to_stands_among_what_is_held(house, remind):
+    await link(house, remind)
+    privacy = PrivacyService(house.database, [], timedelta(days=5), house.clock)
+    shown = str(overview_page(await privacy.overview("100")).to_dict())
+    assert ("with your agreement to be reminded" in shown) is (remind == "yes")
 
 
 async def test_nobody_is_told_who_did_not_agree(house, mail):
