@@ -8,6 +8,8 @@ BIN    := $(VENV)/bin
 #   make demo TORCH_INDEX_URL=…
 TORCH_INDEX_URL ?=
 TORCH_VERSION := 2.13.0
+# How many processes share the tests; each takes whole files and may need a gigabyte.
+TEST_PROCESSES ?= 2
 
 .PHONY: venv demo test lint run clean
 venv: $(VENV)/.installed
@@ -28,7 +30,7 @@ lint: venv
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 run: venv
 	$(BIN)/specrec-bot

@@ -1,4 +1,5 @@
-"""One tour for all tests that look at one: it takes the better part of a minute."""
+"""One tour for all tests that look at one: it takes the better part of a minute. They stand in one file, so that tests
+that run on several cores play it once."""
 
 import json
 import subprocess

@@ -85,6 +85,15 @@ def spotify_description():
     return Description("urn:spotify", document, _without_local_files)
 
 
+DESCRIPTIONS = {"discord": discord_description, "spotify": spotify_description}
+
+
+def told(exchanges, service):
+    """The faults of those that went to `service`."""
+    description = DESCRIPTIONS[service]()
+    return [fault for one in exchanges if one["server"] == service for fault in description.faults(one)]
+
+
 class Description:
     """
     :param known: takes the known differences out of a body.

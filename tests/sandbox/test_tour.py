@@ -6,6 +6,8 @@ from collections import Counter
 
 import pytest
 
+from tests.sandbox.contracts import DESCRIPTIONS, told
+
 FAR_ENDS = {"discord", "spotify", "accounts", "reccobeats", "listenbrainz", "labs", "lastfm"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(660)]
@@ -95,3 +97,13 @@ def test_the_recording_holds_every_far_end_and_no_token(tour):
     assert grants == {"authorization_code": tour.report["linked"], "client_credentials": 1}  # one for the catalogue
     assert {exchange["response"]["access_token"] for exchange in tokens} == {"blanked"}
     assert {type(exchange["response"]["expires_in"]) for exchange in tokens} == {int}
+
+
+@pytest.mark.parametrize(("service", "least"), [("discord", 100), ("spotify", 100)])
+def test_it_agrees_with_the_services_own_descriptions(service, least, request):
+    """What the bot sends, and what the sandbox answers."""
+    DESCRIPTIONS[service]()  # skips before a tour is played for nothing
+    exchanges = request.getfixturevalue("tour").exchanges
+    assert sum(one["server"] == service for one in exchanges) >= least
+    faults = told(exchanges, service)
+    assert faults == [], "\n".join(faults[:20])
