@@ -21,6 +21,8 @@ TRACKS_PER_GENRE = 40
 MEMBERS_PER_GENRE = 6
 TRACKS_PER_MEMBER = 18
 QUICK = Schedule(max_steps=60, check_every=20, compatibility_steps=150, compatibility_pairs=256, sound_steps=60)
+# Where not how well it learns is asked, but what it does with odd data.
+BRIEF = Schedule(max_steps=10, check_every=5, compatibility_steps=10, compatibility_pairs=64, sound_steps=10)
 # Steps so long that the numbers run away.
 DIVERGING = replace(QUICK, learning_rate=1e30)
 

@@ -45,10 +45,16 @@ class ContenderRules:
     """Whether it takes a member's taste from the interactions of others."""
 
     subject: Contender
+    brief: Contender | None = None
+    """The same with less training, for those who do not ask how well it learns; None: it is quick enough as it is."""
 
     @pytest.fixture
     def contender(self) -> Contender:
         return self.subject
+
+    @pytest.fixture
+    def quick(self) -> Contender:
+        return self.brief or self.subject
 
     @pytest.fixture
     def sample(self, fitted) -> Sample:
@@ -100,13 +106,13 @@ class ContenderRules:
                 unknown = [row for row in np.argsort(-scores) if row not in rows[genre]][:10]
                 assert np.mean(genres[unknown] == genre) > 0.7
 
-    def test_unknown_tracks(self, contender, community):
+    def test_unknown_tracks(self, quick, community):
         """Of tracks that nobody has learned from nothing is known, but they can stand in a history."""
         tracks = [*community.tracks, Track("unheard"), Track("unheard 2", features=np.full(9, 0.5, np.float32))]
         sample = sample_of(community.interactions, tracks)
         unheard = [sample.catalogue.ids.row("unheard"), sample.catalogue.ids.row("unheard 2")]
         histories = histories_of({unheard[0]: 1.0}, {unheard[1]: 2.0}, {unheard[0]: -1.5, 3: 1.0}, tracks=162)
-        self.check(contender.fit(sample).score(histories), (3, 162))
+        self.check(quick.fit(sample).score(histories), (3, 162))
 
     def test_an_empty_history(self, scorer):
         self.check(scorer.score(histories_of({}, tracks=160)), (1, 160))
@@ -117,37 +123,38 @@ class ContenderRules:
         self.check(scorer.score(stored_zero), (1, 160))
         self.check(scorer.score(histories_of({4: -1.5, 9: -3.0}, tracks=160)), (1, 160))
 
-    def test_one_user(self, contender):
+    def test_one_user(self, quick):
         tracks = [Track(f"{i:02}", features=np.full(9, i / 30, np.float32)) for i in range(30)]
         sample = sample_of([Interaction("only me", track.track_id) for track in tracks[:20]], tracks)
-        self.check(contender.fit(sample).score(sample.histories), (1, 30))
+        self.check(quick.fit(sample).score(sample.histories), (1, 30))
 
-    def test_one_track(self, contender):
+    def test_one_track(self, quick):
         track = Track("the only one", features=np.full(9, 0.5, np.float32))
         sample = sample_of([Interaction(f"user {i}", track.track_id) for i in range(15)], [track])
-        self.check(contender.fit(sample).score(sample.histories), (15, 1))
+        self.check(quick.fit(sample).score(sample.histories), (15, 1))
 
-    def test_no_features_and_no_artists(self, contender, community):
+    def test_no_features_and_no_artists(self, quick, community):
         sample = sample_of(community.interactions)
         tracks = len(sample.catalogue)
-        self.check(contender.fit(sample).score(sample.histories), (24, tracks))
+        self.check(quick.fit(sample).score(sample.histories), (24, tracks))
 
-    def test_dislikes_in_the_training(self, contender, community):
+    def test_dislikes_in_the_training(self, quick, community):
         rows = [
             Interaction(row.user_id, row.track_id, Kind.DISLIKED) if number % 7 == 0 else row
             for number, row in enumerate(community.interactions)
         ]
         sample = sample_of(rows, community.tracks)
-        self.check(contender.fit(sample).score(sample.histories), (24, 160))
+        self.check(quick.fit(sample).score(sample.histories), (24, 160))
 
-    def test_the_order_of_rows_does_not_matter(self, contender, scorer, community, sample):
+    def test_the_order_of_rows_does_not_matter(self, quick, fitted, community, sample):
         rng = np.random.default_rng(0)
         again = sample_of(
             [community.interactions[i] for i in rng.permutation(len(community.interactions))],
             [community.tracks[i] for i in rng.permutation(len(community.tracks))],
         )
         assert np.array_equal(again.histories.toarray(), sample.histories.toarray())
-        self.same(contender.fit(again).score(again.histories).ranking, scorer.score(sample.histories).ranking)
+        scorer = fitted.scorer(quick)
+        self.same(quick.fit(again).score(again.histories).ranking, scorer.score(sample.histories).ranking)
 
     def test_it_can_be_measured(self, contender, community):
         cut = split(sample_of(community.interactions, community.tracks), 1)

@@ -22,7 +22,7 @@ from specrec.metrics import r2_score
 from specrec.scoring import ModelScorer
 from specrec.taste import TasteProfile
 from specrec.training import TrainingOptions, train
-from tests.specrec.conftest import QUICK
+from tests.specrec.conftest import BRIEF, QUICK
 from tests.specrec.contender_rules import (
     CollaborativeRules,
     ContenderRules,
@@ -84,6 +84,7 @@ class TestNCF(CollaborativeRules):
     exact = 1e-4
 
     subject = NCFContender(seed=3, device="cpu", schedule=QUICK)
+    brief = NCFContender(seed=3, device="cpu", schedule=BRIEF)
 
     def test_it_scores_as_a_version_does(self, scorer, sample):
         """Many members at once in torch, one after the other in numpy: the same numbers."""

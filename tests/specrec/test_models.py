@@ -14,7 +14,7 @@ from specrec.interactions import Histories, Interaction, Interactions, Kind, is_
 from specrec.progress import Progress
 from specrec.serving import ContentRecommender, ServedModel
 from specrec.training import TrainingOptions, train
-from tests.specrec.conftest import DIVERGING, QUICK
+from tests.specrec.conftest import BRIEF, DIVERGING, QUICK
 from tests.specrec.recommender_rules import RecommenderRules
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -159,7 +159,7 @@ def test_the_report_of_a_good_run(trained):
 
 def test_progress_goes_forward_to_the_measuring(community):
     told: list[Progress] = []
-    fit(community.interactions, community.tracks, on_progress=told.append)
+    fit(community.interactions, community.tracks, on_progress=told.append, schedule=BRIEF)
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
     assert all(0 <= fraction <= 1 for fraction in fractions)
@@ -188,7 +188,7 @@ def test_training_leaves_torch_and_numpy_as_they_were(community):
     torch.manual_seed(5)
     np.random.seed(5)
     before = torch.random.get_rng_state(), torch.get_num_threads(), repr(np.random.get_state())
-    fit(community.interactions[:60], community.tracks)
+    fit(community.interactions[:60], community.tracks, schedule=BRIEF)
     assert torch.equal(torch.random.get_rng_state(), before[0])
     assert torch.get_num_threads() == before[1]
     assert repr(np.random.get_state()) == before[2]
