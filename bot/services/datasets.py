@@ -7,6 +7,7 @@ before anything of it is stored.
 import csv
 import marshal
 import re
+import struct
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,7 +36,8 @@ from specrec.features import in_range
 from specrec.interactions import KINDS, Interactions
 from specrec.tables import ORIGINAL_COLUMNS, ORIGINAL_KINDS, read_interactions, read_tracks, read_tracks_in_parts
 
-BATCH = 5_000  # tracks a transaction: the running bot writes in between
+BATCH = 20_000  # tracks a transaction: two seconds, and the running bot writes in between
+_LENGTH = struct.Struct("<Q")
 _SPOTIFY_ID = re.compile(r"[0-9A-Za-z]{22}")
 
 Row = tuple[str, str, tuple[str, ...], Features | None]  # id, title, artists, the nine numbers
@@ -67,7 +69,9 @@ async def import_tracks(database: Database, path: Path, clock: Clock, tell: Tell
         for part in read_tracks_in_parts(path):
             rows = list(_rows(part))
             for batch in _batches(rows):
-                marshal.dump(batch, spool)
+                packed = marshal.dumps(batch)  # loading from a file itself would read it number by number
+                spool.write(_LENGTH.pack(len(packed)))
+                spool.write(packed)
             count += len(rows)
             tell(f"read {count:,} tracks")
         spool.seek(0)
@@ -193,7 +197,7 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def _loaded(spool: Any, count: int) -> Iterator[Sequence[Row]]:
     while count > 0:
-        batch: Sequence[Row] = marshal.load(spool)
+        batch: Sequence[Row] = marshal.loads(spool.read(*_LENGTH.unpack(spool.read(_LENGTH.size))))
         count -= len(batch)
         yield batch
 

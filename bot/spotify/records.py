@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 Json = Any
@@ -39,14 +39,12 @@ class Profile:
     display_name: str | None
 
 
-@dataclass(frozen=True)
-class ArtistRecord:
+class ArtistRecord(NamedTuple):
     spotify_id: str | None  # None for the artists of local files
     name: str
 
 
-@dataclass(frozen=True)
-class TrackRecord:
+class TrackRecord(NamedTuple):
     spotify_id: str | None  # None for local files
     isrc: str | None  # upper case, no dashes; several Spotify ids share one
     local: str | None  # key of a local file; None for everything else

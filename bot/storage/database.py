@@ -163,7 +163,9 @@ async def _insert(connection: AsyncConnection, statement: Insert, rows: Sequence
 
 
 def _converted(values: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
-    """Each value once: in most columns of times all rows hold the same moment."""
+    """Where all rows seem to hold the same value, as in most columns of times, each different one once."""
+    if values[0] is not values[-1]:
+        return [convert(value) for value in values]
     done: dict[int, Any] = {}
     for value in values:
         if id(value) not in done:
