@@ -96,10 +96,12 @@ async def rows_of(connection: AsyncConnection, name: str, of: Person) -> AsyncIt
     chosen: list[ColumnElement[Any]] = list(_columns(table))
     for other in _referred(table):
         chosen += [other.c[shown].label(f"{other.name}_{shown}") for shown in _SHOWN[other]]
+    selected = [column.name for column in chosen]
+    empty: dict[str, Any] = dict.fromkeys(named)  # gives the columns their order
     query = select(*chosen).select_from(_with_names(table)).where(_of(table, of)).order_by(*table.primary_key.columns)
     async with connection.stream(query) as result:
-        async for chunk in result.mappings().partitions(ROWS_AT_ONCE):
-            rows = [dict(row) for row in chunk]
+        async for chunk in result.partitions(ROWS_AT_ONCE):
+            rows = [empty | dict(zip(selected, row, strict=True)) for row in chunk]
             if track in _referred(table):
                 names = await artists_of(connection, {row["track_id"] for row in rows})
                 for row in rows:
@@ -107,7 +109,7 @@ async def rows_of(connection: AsyncConnection, name: str, of: Person) -> AsyncIt
             if table is listen:
                 for row in rows:
                     row["played_at"] = _EPOCH + timedelta(minutes=row["minute"], seconds=max(row["second"], 0))
-            yield [{shown: row[shown] for shown in named} for row in rows]
+            yield rows
 
 
 async def erase(connection: AsyncConnection, of: Person) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Select, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.sources import CATALOGUE
+from bot.storage.database import among
 from bot.storage.feature_scales import Lines, scales
 from bot.storage.members import PAUSED
 from bot.storage.schema import artist, audio_features, feature_scale, interaction, track, track_alias, track_artist
@@ -91,7 +92,7 @@ async def artists_of(connection: AsyncConnection, track_ids: Collection[int | No
     query = (
         select(track_artist.c.track_id, artist.c.name)
         .join(artist, artist.c.id == track_artist.c.artist_id)
-        .where(track_artist.c.track_id.in_([key for key in track_ids if key is not None]))
+        .where(among(connection, track_artist.c.track_id, [key for key in track_ids if key is not None]))
         .order_by(track_artist.c.track_id, track_artist.c.position)
     )
     names: dict[int, list[str]] = {}
