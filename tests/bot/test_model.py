@@ -53,7 +53,7 @@ async def _until(look):
 
 
 async def _end(training):
-    async with asyncio.timeout(240):
+    async with asyncio.timeout(600):
         return await training.outcome()
 
 
@@ -65,7 +65,7 @@ def _left(folder):
     return sorted(path.name for path in (folder / "models").glob("*") if path.name != ".training.lock")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_a_retraining_from_the_interactions_to_everybodys_list(database, members, tmp_path, opened):
     models, store = await opened(database, tmp_path)
     assert await store.live() is None
