@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -16,13 +14,13 @@ import discord
 from bot.clock import utc_now
 from bot.env_file import write_env_file
 from bot.errors import DatabaseError, FileRefusedError, SettingsError
+from bot.memory import one_heap
 from bot.settings import Settings, load
 from bot.storage.database import Database
 from bot.storage.migrate import migrate
 
 CACHE_MB = 100  # of an import from the command line: indexes of a million tracks, met in any order
 GARBAGE = 200_000  # objects between two looks for cycles there
-M_ARENA_MAX = -8  # of <malloc.h>
 TOKEN_REFUSED = 4004  # the gateway's close code: the token was reset meanwhile
 BAD_TOKEN = "Discord refuses DISCORD_TOKEN: copy a fresh one from the application's Bot page."
 
@@ -152,11 +150,9 @@ async def _migrate(settings: Settings) -> None:
 
 
 def _stay_small() -> None:
-    """One heap: glibc gives every thread one of its own and hands little of them back, 8 MB for a dozen threads that
-    mostly wait (other C libraries have no such setting). One thread of arithmetic: OpenBLAS, which numpy brings, starts
-    one a core, and beside a training each matrix product would wait for a core to come free, up to 200 ms a list."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+    """One heap, and one thread of arithmetic: OpenBLAS, which numpy brings, starts one a core, and beside a training
+    each matrix product would wait for a core to come free, up to 200 ms a list."""
+    one_heap()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 

@@ -5,6 +5,7 @@ import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Self
 
 import aiohttp
@@ -34,6 +35,7 @@ from bot.imports.listen_service import ListenService
 from bot.imports.listenbrainz import ListenBrainz, ListenBrainzLabs
 from bot.jobs.process import ProcessExecutor
 from bot.link_pages import link_routes
+from bot.memory import give_back
 from bot.model_store import ModelStore
 from bot.services.allowance import Allowance
 from bot.services.connect import ConnectService
@@ -171,6 +173,7 @@ class App:
             Chore("reminding of consents that end", timedelta(hours=1), reminders.send_due),
             Chore("removing what Spotify did not confirm", timedelta(days=1), retention.sweep),
             Chore("bringing audio features to one scale", timedelta(hours=6), feature_scales.measure),
+            Chore("giving memory back", timedelta(minutes=15), partial(asyncio.to_thread, give_back)),
         ]
         recommend = RecommendService(
             self.database, self.models, ContentStore(self.database), feedback, status, settings.explore_tracks

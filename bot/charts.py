@@ -5,13 +5,12 @@ Colours carry their own dark background, so that a picture reads the same in Dis
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bot.memory import give_back
 from bot.services.gate import Thresholds, coverage_reached, distinct_share
 
 if TYPE_CHECKING:  # Pillow is loaded when the first picture is asked for, not with the bot
@@ -42,8 +41,7 @@ class Bar:
 def model_picture(versions: Sequence[Bar], thresholds: Thresholds) -> bytes:
     """How good each version was when it was measured, and how far the live and the refused ones are from a collapse."""
     picture = _draw_model(versions, thresholds)
-    with contextlib.suppress(OSError, AttributeError):  # glibc keeps the 20 MB of a picture until it is asked for them
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back()  # 20 MB
     return picture
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from specrec.interactions import Histories, Rows
+from specrec.interactions import Rows
 from specrec.ranking import largest
 
 if TYPE_CHECKING:
@@ -62,12 +62,6 @@ CANDIDATES = 100  # best tracks of each branch among which gates are found
 PULL, FEW = 3.0, 50  # towards the defaults: fades as there are more than a few members to measure on
 LEAST_UNHEARD = 0.1  # somebody has to tell the tracks apart that nobody has
 SMALLEST_GATE = 0.01  # of the largest: less is left out of a version
-
-HELD_OUT = 0.15
-FEWEST_HELD_OUT, MOST_HELD_OUT = 100, 750
-FOLDS = 4  # where members are few, each is held out once
-FEW_MEMBERS = 200
-HIDDEN = 0.2  # of a held-out member's history
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,26 +159,3 @@ def _fit(
     bounds = [(least, None)] * int(free.sum())
     better[free] = minimize(loss, defaults[free], jac=True, method="L-BFGS-B", bounds=bounds).x
     return better
-
-
-def folds(histories: Histories, rng: np.random.Generator) -> list[Rows]:
-    """Members to hold out, a fold after the other; none where fewer than two members like two tracks."""
-    liked = np.bincount(histories.members[histories.weights > 0], minlength=len(histories))
-    usable = rng.permutation(np.flatnonzero(liked >= 2))
-    if len(usable) < 2:
-        return []
-    if len(usable) < FEW_MEMBERS:
-        return [np.sort(fold) for fold in np.array_split(usable, min(FOLDS, len(usable)))]
-    count = min(max(round(HELD_OUT * len(usable)), FEWEST_HELD_OUT), MOST_HELD_OUT)
-    return [np.sort(usable[:count])]
-
-
-def hide(histories: Histories, members: Rows, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(pairs,) a fifth of what each of `members` likes, at least one track and never all."""
-    chosen = np.zeros(len(histories.tracks), dtype=np.bool_)
-    for member in members:
-        first, last = histories.starts[member], histories.starts[member + 1]
-        liked = first + np.flatnonzero(histories.weights[first:last] > 0)
-        count = max(1, round(HIDDEN * len(liked)))
-        chosen[rng.choice(liked, size=count, replace=False)] = True
-    return chosen

@@ -15,6 +15,7 @@ ANYWHERE = (
     "bot.settings",
     "bot.errors",
     "bot.clock",
+    "bot.memory",
     "bot.sources",
     "bot.spotify.records",
     "bot.spotify.kinds",
@@ -22,6 +23,7 @@ ANYWHERE = (
 )
 ALLOWED: dict[str, tuple[str, ...]] = {
     "bot.clock": (),
+    "bot.memory": (),
     "bot.sources": (),
     "bot.errors": (),
     "bot.settings": ANYWHERE,
@@ -170,7 +172,15 @@ def test_a_library_is_known_in_its_own_place_only(library):
 
 @pytest.mark.parametrize("module", ["bot.app", "bot.__main__", "specrec.serving"])
 def test_the_running_bot_loads_neither_torch_nor_pandas(module):
-    heavy = ("torch", "pandas", "matplotlib", "PIL")
+    heavy = (
+        "torch",
+        "pandas",
+        "matplotlib",
+        "PIL",
+        "scipy",
+        "numpy.random",
+        "alembic",
+    )  # a twentieth of its memory each
     code = f"import sys, {module}; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
