@@ -1,6 +1,7 @@
 """specrec's own network as a model under study: fitted with its defaults, scoring many members at once."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,12 +54,22 @@ class NCFScorer:
             lambda: self._all(histories, self.network.compatibilities),
         )
 
-    @torch.no_grad()
     def _all(self, histories: csr_array, of: Callable[[Batch], Tensor]) -> Floats:
-        """(members, T) from (B, T) of each batch."""
+        """(members, T) from (B, T) of each batch. A thread takes a batch, and torch no more than that one: between its
+        products, half of the work is numpy's, which would leave torch's threads waiting."""
         found = np.zeros(histories.shape, dtype=np.float32)
-        for rows, batch in self._batches(histories):
-            found[rows] = of(batch).cpu().numpy()
+
+        def score(part: tuple[slice, Batch]) -> None:
+            with torch.no_grad():
+                found[part[0]] = of(part[1]).cpu().numpy()
+
+        threads = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                for _ in pool.map(score, self._batches(histories)):
+                    pass
+        finally:
+            torch.set_num_threads(threads)  # MKL has one number for all threads
         return found
 
     def score_parts(self, histories: csr_array) -> dict[str, Predictions]:
