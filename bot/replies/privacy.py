@@ -19,7 +19,7 @@ KEEP_ID = r"privacy:keep:(?P<owner>\d+)"
 _NAME = 60  # characters shown of an account's name
 _FIELD = 1024  # characters that Discord takes
 _VERSIONS = 5  # named in a receipt; the others are counted
-_WORDS = {
+WORDS = {  # table -> what one row and several are to a member
     "member": ("entry as a member", "entries as a member"),
     "account": ("account", "accounts"),
     "link_request": ("link that you asked for", "links that you asked for"),
@@ -30,6 +30,7 @@ _WORDS = {
     "artist_follow": ("followed artist", "followed artists"),
     "training_refusal": ("refusal of training", "refusals of training"),
     "training_run": ("training that you started", "trainings that you started"),
+    "model_change": ("change of the live model that you made", "changes of the live model that you made"),
     "training_member": ("note of a training that read your data", "notes of trainings that read your data"),
 }
 
@@ -203,7 +204,7 @@ def _training(training: Sequence[Allowance]) -> str:
 
 
 def _held(one: Belonging) -> str:
-    words = _WORDS.get(one.table)
+    words = WORDS.get(one.table)
     what = f"{counted(one.rows, 'row')} of {one.table}" if words is None else counted(one.rows, *words)
     return f"{what}, since {on_day(one.since)}" if one.since else what
 

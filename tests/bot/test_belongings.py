@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from bot.errors import MemberError
+from bot.replies.privacy import WORDS
 from bot.services.deletion import DeletionService
 from bot.services.export import ExportService
 from bot.services.privacy import PrivacyService
@@ -164,3 +165,7 @@ async def test_an_export_in_the_making_is_not_handed_out_after_a_deletion(people
 async def test_nothing_to_export_and_one_at_a_time(people, exports):
     with pytest.raises(MemberError, match="Nothing is held"):
         await exports.make("1", "Nobody")
+
+
+def test_every_table_has_a_name_that_members_understand():
+    assert set(belongings.tables()) == set(WORDS)
