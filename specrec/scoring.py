@@ -101,7 +101,9 @@ class ModelScorer:
         self.values, self.known = self.scaling.apply(catalogue.features)
         self._arrays = arrays
         listeners = np.asarray(arrays["listeners"], dtype=np.float64)
-        voices = [_Voice.of(*one, listeners) for one in zip(BRANCHES, arrays["gates"].tolist(), strict=True) if one[1]]
+        voices = [
+            _Voice.of(*one, listeners) for one in zip(BRANCHES, arrays["gates"].tolist(), strict=True) if one[1] > 0
+        ]
         self._voices = [voice for voice in voices if not voice.is_silent]
         self._branches = Branches(catalogue, arrays, {voice.branch.source for voice in self._voices})
         self._slope, self._offset = (float(value) for value in arrays["calibration"])

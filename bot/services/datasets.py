@@ -34,7 +34,8 @@ from specrec.catalogue import Catalogue
 from specrec.errors import TableError
 from specrec.features import in_range
 from specrec.interactions import KINDS, Interactions
-from specrec.tables import ORIGINAL_COLUMNS, ORIGINAL_KINDS, read_interactions, read_tracks, read_tracks_in_parts
+from specrec.table import ORIGINAL_COLUMNS, ORIGINAL_KINDS
+from specrec.tables import read_interactions, read_tracks, read_tracks_in_parts
 
 BATCH = 20_000  # tracks a transaction: two seconds, and the running bot writes in between
 _LENGTH = struct.Struct("<Q")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from specrec.errors import TableError
 from specrec.features import AUDIO_FEATURES, FEATURES
 from specrec.interactions import Interaction, Kind
-from specrec.tables import ORIGINAL_COLUMNS, ORIGINAL_KINDS, read_interactions, read_tracks, read_users
+from specrec.table import ORIGINAL_COLUMNS, ORIGINAL_KINDS
+from specrec.tables import read_interactions, read_tracks, read_users
 
 NINE = "0.1,0.2,0.3,0.4,0.5,-6.5,0.7,0.8,120"
 ORIGINAL = (
