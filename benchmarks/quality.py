@@ -103,11 +103,11 @@ def _run(name: str, data: Path, seeds: int | None) -> Record:
     if name == ORIGINAL:
         return aims(data / "original_five_listeners.csv")
     if name == FOLD_IN:
-        return _fold_in(_sample(data, "lastfm_listening"), seeds or FOLD_IN_SEEDS)
+        return _fold_in(data_set(data, "lastfm_listening"), seeds or FOLD_IN_SEEDS)
     from specrec.contender import NCFContender
 
     part = PARTS[name]
-    sample = _sample(data, part.data)
+    sample = data_set(data, part.data)
     comparison = compare(
         NCFContender(),
         GRIDS,
@@ -162,7 +162,7 @@ def _drawn(sample: Sample, members: int, seed: int) -> Sample:
 
 
 @cache
-def _sample(data: Path, name: str) -> Sample:
+def data_set(data: Path, name: str) -> Sample:
     if name == "original_five_listeners":
         table = read_interactions(data / f"{name}.csv")
         return Sample.over(table.interactions, table.tracks)
