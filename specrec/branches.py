@@ -18,80 +18,91 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Branches:
-    """The `sources` of one version's branches. T tracks, n tracks of a history, `unit` the mean size of its weights."""
+    """The `sources` of one version's branches. T tracks, n tracks of a history."""
 
     def __init__(self, catalogue: Catalogue, arrays: Arrays, sources: Collection[str]) -> None:
-        self._catalogue = catalogue
-        self._artist_tracks = catalogue.artist_tracks
-        self._arrays = arrays
-        self._sources = sources
-        self._links = {name: Links.of_arrays(name, arrays) for name in LINKED if name in sources}
+        self.catalogue = catalogue
+        self.artist_tracks = catalogue.artist_tracks
+        self.arrays = arrays
+        self.sources = sources
+        self.links = {name: Links.of_arrays(name, arrays) for name in LINKED if name in sources}
 
-    def whole(self, member: Member, unit: float) -> dict[str, Numbers]:
+    def of(self, member: Member, unit: float) -> "Opinions":
+        """What they say to a member; `unit` is the mean size of the weights of their history, or of a longer one."""
+        return Opinions(self, member, unit)
+
+
+class Opinions:
+    """What the branches say to one member: with the whole history, and without each track of it.
+
+    A track that the version does not have counts by its artists and its sound alone.
+    """
+
+    def __init__(self, branches: Branches, member: Member, unit: float) -> None:
+        self._branches = branches
+        self.member = member
+        self._relative = member.weights.astype(np.float64) / unit  # (n,)
+        self._inside = member.rows >= 0
+        self._rows = np.maximum(member.rows, 0)
+        self._weights = np.where(self._inside, member.weights, 0.0).astype(np.float64)
+        self._links = {name: links.of(self._rows) for name, links in branches.links.items()}
+        if "deep" in branches.sources:
+            self._embeddings = self._weights[:, None] * branches.arrays["history_embedding"][self._rows]  # (n, width)
+            self._squares = np.square(self._weights)
+        if "artist" in branches.sources:
+            self._owners = np.repeat(np.arange(len(member.rows)), [len(artists) for artists in member.artists])
+            self._artists = np.concatenate((*member.artists, _NOBODY))
+        if "audio" in branches.sources:
+            self._sounds, self._heard = self._listen()
+        self.whole = self._whole()
         """(T,) of each source."""
-        inside = member.rows >= 0
-        rows, weights = member.rows[inside], member.weights[inside].astype(np.float64) / unit
-        scores: dict[str, Numbers] = {name: links.follow(rows, weights) for name, links in self._links.items()}
-        if "deep" in self._sources:
-            logits = self._arrays["track_embedding"] @ self._hidden(self._pooled(member)) + self._arrays["track_bias"]
-            scores["deep"] = logits.astype(np.float64)
-        if "artist" in self._sources:
-            scores["artist"] = _damp(self._artist_weights(member, unit))
-        if "audio" in self._sources:
-            inputs, counts = self._heard(member)
-            vector = self._history_sound(inputs.sum(axis=0), counts.sum()).astype(np.float32)
-            scores["audio"] = (self._arrays["sound_vectors"] @ vector).astype(np.float64)
+
+    def _whole(self) -> dict[str, Numbers]:
+        arrays, sources = self._branches.arrays, self._branches.sources
+        counted = self._relative * self._inside
+        scores: dict[str, Numbers] = {name: links.together(counted) for name, links in self._links.items()}
+        if "deep" in sources:
+            hidden = self._hidden(self._embeddings.sum(axis=0), self._squares.sum())
+            scores["deep"] = (hidden @ arrays["track_units"] + arrays["track_bias"]).astype(np.float64)
+        if "artist" in sources:
+            scores["artist"] = _damp(self._by_artist())
+        if "audio" in sources:
+            vector = self._history_sound(self._sounds.sum(axis=0), self._heard.sum()).astype(np.float32)
+            scores["audio"] = (vector @ arrays["sound_units"]).astype(np.float64)
         return scores
 
-    def without_each(self, member: Member, unit: float, rows: Rows) -> dict[str, Numbers]:
+    def without_each(self, rows: Rows) -> dict[str, Numbers]:
         """(n, rows) of each source: what it says of these tracks without each track of the history."""
-        inside = member.rows >= 0
-        weights = np.where(inside, member.weights, 0.0).astype(np.float64) / unit
-        scores: dict[str, Numbers] = {}
-        for name, links in self._links.items():
-            parts = links.between(np.maximum(member.rows, 0), rows) * weights[:, None]
-            scores[name] = parts.sum(axis=0) - parts
-        if "deep" in self._sources:
-            logits = self._hidden(self._pooled_without_each(member)) @ self._arrays["track_embedding"][rows].T
-            scores["deep"] = (logits + self._arrays["track_bias"][rows]).astype(np.float64)
-        if "artist" in self._sources:
-            parts = self._artist_parts(member, rows) / unit
-            scores["artist"] = _damp(parts.sum(axis=0) - parts)
-        if "audio" in self._sources:
-            inputs, counts = self._heard(member)
-            vectors = self._history_sound(inputs.sum(axis=0) - inputs, counts.sum() - counts)
-            scores["audio"] = vectors @ self._arrays["sound_vectors"][rows].T
+        arrays, sources = self._branches.arrays, self._branches.sources
+        counted = (self._relative * self._inside)[:, None]
+        scores = {name: _without_each(links.to(rows) * counted) for name, links in self._links.items()}
+        if "deep" in sources:
+            hidden = self._hidden(_without_each(self._embeddings), _without_each(self._squares))
+            logits = hidden @ arrays["track_units"][:, rows] + arrays["track_bias"][rows]
+            scores["deep"] = logits.astype(np.float64)
+        if "artist" in sources:
+            scores["artist"] = _damp(_without_each(self._artist_parts(rows)))
+        if "audio" in sources:
+            vectors = self._history_sound(_without_each(self._sounds), _without_each(self._heard))
+            scores["audio"] = vectors @ arrays["sound_units"][:, rows]
         return scores
 
     # deep
 
-    def _pooled(self, member: Member) -> Floats:
-        """(width,) Σ weight · embedding / √Σ weight², over the tracks that the version has."""
-        inside = member.rows >= 0
-        weights = member.weights[inside]
-        length = max(float(np.square(weights).sum()), 1e-12) ** 0.5
-        pooled: Floats = (weights / np.float32(length)) @ self._arrays["history_embedding"][member.rows[inside]]
-        return pooled
-
-    def _pooled_without_each(self, member: Member) -> Floats:
-        """(n, width) the same without track 0, without track 1, …"""
-        weights = np.where(member.rows >= 0, member.weights, 0.0).astype(np.float64)
-        parts = weights[:, None] * self._arrays["history_embedding"][np.maximum(member.rows, 0)]
-        squares = np.maximum(np.square(weights).sum() - np.square(weights), 1e-12)
-        pooled: Floats = ((parts.sum(axis=0) - parts) / np.sqrt(squares)[:, None]).astype(np.float32)
-        return pooled
-
-    def _hidden(self, pooled: Floats) -> Floats:
-        hidden: Floats = np.tanh(pooled + self._arrays["hidden_bias"])
+    def _hidden(self, sums: Numbers, squares: Numbers | np.float64) -> Floats:
+        """(…, width) Σ weight · embedding and (…) Σ weight² -> (…, width), in single precision."""
+        pooled = sums / np.expand_dims(np.sqrt(np.maximum(squares, 1e-12)), -1)
+        hidden: Floats = np.tanh(pooled.astype(np.float32) + self._branches.arrays["hidden_bias"])
         return hidden
 
     # audio
 
-    def _heard(self, member: Member) -> tuple[Numbers, Numbers]:
+    def _listen(self) -> tuple[Numbers, Numbers]:
         """(n, 27 + waves) the inputs of each track times what it weighs, and (n,) that: 0 where nothing is known."""
+        member, arrays = self.member, self._branches.arrays
         heard = np.maximum(member.weights, 0.0).astype(np.float64) * member.known.any(axis=1)
         values = member.values * member.known
-        waves = np.cos(values @ self._arrays["wave_directions"] + self._arrays["wave_phases"])
+        waves = np.cos(values @ arrays["wave_directions"] + arrays["wave_phases"])
         inputs = np.concatenate(
             (audio_inputs(member.values, member.known), waves * (2 / len(FEATURES)) ** 0.5), axis=1
         ).astype(np.float64)
@@ -99,38 +110,43 @@ class Branches:
 
     def _history_sound(self, inputs: Numbers, counts: Numbers) -> Numbers:
         """(…, 27 + waves) sums of inputs, (…) of weights -> (…, sound_size) of length 1; 0 if nothing was heard."""
+        arrays = self._branches.arrays
         pooled = inputs / np.expand_dims(np.maximum(counts, 1e-9), -1)
-        vectors = pooled @ self._arrays["history_sound.weight"].T + self._arrays["history_sound.bias"]
+        vectors = pooled @ arrays["history_sound.weight"].T + arrays["history_sound.bias"]
         lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-        normalised: Numbers = vectors / np.maximum(lengths, 1e-12) * np.expand_dims(counts > 0, -1)
+        normalised: Numbers = vectors / np.maximum(lengths, 1e-12) * np.expand_dims(counts > 1e-9, -1)
         return normalised
 
     # artist
 
-    def _artist_weights(self, member: Member, unit: float) -> Numbers:
+    def _by_artist(self) -> Numbers:
         """(T,) how much of the history is by the track's artists, the track itself left out."""
-        owners, artists = _flat(member)
-        relative = member.weights.astype(np.float64) / unit
-        by_artist = np.bincount(artists, relative[owners], len(self._catalogue.artists))
-        shares = by_artist[self._catalogue.artist_rows]
-        weights = np.bincount(self._artist_tracks, shares, len(self._catalogue)).astype(np.float64)
-        inside = member.rows >= 0
-        rows = member.rows[inside]
-        counts = self._catalogue.artist_starts[rows + 1] - self._catalogue.artist_starts[rows]
-        weights[rows] -= relative[inside] * counts
+        catalogue = self._branches.catalogue
+        by_artist = np.bincount(self._artists, self._relative[self._owners], len(catalogue.artists))
+        shares = by_artist[catalogue.artist_rows]
+        weights = np.bincount(self._branches.artist_tracks, shares, len(catalogue)).astype(np.float64)
+        rows = self._rows[self._inside]
+        counts = catalogue.artist_starts[rows + 1] - catalogue.artist_starts[rows]
+        weights[rows] -= self._relative[self._inside] * counts
         return weights
 
-    def _artist_parts(self, member: Member, rows: Rows) -> Numbers:
-        """(n, rows) what each track of the history adds to that, times `unit`."""
-        owners, artists = _flat(member)
-        listed = [self._catalogue.artists_of(int(row)) for row in rows]
+    def _artist_parts(self, rows: Rows) -> Numbers:
+        """(n, rows) what each track of the history adds to that."""
+        listed = [self._branches.catalogue.artists_of(int(row)) for row in rows]
         columns = np.repeat(np.arange(len(rows)), [len(names) for names in listed])
         theirs = np.concatenate((*listed, _NOBODY))
-        both = np.argwhere(artists[:, None] == theirs[None, :])
-        shared = np.zeros((len(member.rows), len(rows)))  # artists in common
-        np.add.at(shared, (owners[both[:, 0]], columns[both[:, 1]]), 1.0)
-        parts: Numbers = np.where(member.rows[:, None] == rows[None, :], 0.0, shared * member.weights[:, None])
+        own, others = np.nonzero(self._artists[:, None] == theirs[None, :])
+        shared = np.zeros((len(self._relative), len(rows)))  # artists in common
+        np.add.at(shared, (self._owners[own], columns[others]), 1.0)
+        parts: Numbers = shared * self._relative[:, None]
+        parts[self.member.rows[:, None] == rows[None, :]] = 0.0
         return parts
+
+
+def _without_each(parts: Numbers) -> Numbers:
+    """(n, …) -> (n, …) the sum of all less each."""
+    without: Numbers = parts.sum(axis=0) - parts
+    return without
 
 
 def audio_inputs(values: Floats, known: Mask) -> Floats:
@@ -150,10 +166,3 @@ def _damp(weights: Numbers) -> Numbers:
 
 
 _NOBODY: Rows = np.zeros(0, dtype=np.int64)
-
-
-def _flat(member: Member) -> tuple[Rows, Rows]:
-    """Pairs of (position in the history, artist row)."""
-    owners = np.repeat(np.arange(len(member.rows)), [len(artists) for artists in member.artists])
-    artists = np.concatenate((*member.artists, _NOBODY))
-    return owners, artists

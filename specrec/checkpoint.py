@@ -31,7 +31,7 @@ from specrec.fusion import BRANCHES
 from specrec.interactions import Vocabulary
 
 FORMAT = "specrec-model"
-FORMAT_NUMBER = 1
+FORMAT_NUMBER = 2
 ARRAYS, METADATA, ACTIVE = "model.safetensors", "version.json", "active"
 KEPT_VERSIONS = 5
 
@@ -54,10 +54,10 @@ _LINKS = {"starts": 1, "targets": 1, "weights": 1}
 _OF_BRANCH: dict[str, dict[str, int]] = {
     "wide": {f"wide.{name}": dimensions for name, dimensions in _LINKS.items()},
     "neighbour": {f"neighbour.{name}": dimensions for name, dimensions in _LINKS.items()},
-    "deep": {"history_embedding": 2, "hidden_bias": 1, "track_embedding": 2, "track_bias": 1},
+    "deep": {"history_embedding": 2, "hidden_bias": 1, "track_units": 2, "track_bias": 1},
     "artist": {},
     "audio": {
-        "sound_vectors": 2,
+        "sound_units": 2,
         "history_sound.weight": 2,
         "history_sound.bias": 1,
         "wave_directions": 2,
@@ -164,8 +164,16 @@ def open_version(path: Path) -> Version:
         raise CheckpointError(f"{path / ARRAYS} cannot be read: {error.strerror}") from error
     except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
         raise CheckpointError(f"{path} is damaged: its arrays are not those of a model version") from error
-    by_track = ("track_vectors", "listeners", "heard", "track_embedding", "history_embedding", "sound_vectors")
-    if {len(arrays[name]) for name in by_track if name in arrays} | {len(catalogue.features)} != {len(catalogue)}:
+    by_track = {
+        "track_vectors": 0,
+        "listeners": 0,
+        "heard": 0,
+        "history_embedding": 0,
+        "track_units": 1,
+        "sound_units": 1,
+    }
+    lengths = {arrays[name].shape[axis] for name, axis in by_track.items() if name in arrays}
+    if lengths | {len(catalogue.features)} != {len(catalogue)}:
         raise CheckpointError(f"{path} is damaged: its arrays are not about the same tracks")
     return Version(path.name, catalogue, arrays, metadata["report"])
 
@@ -240,9 +248,11 @@ def _metadata(path: Path) -> dict[str, Any]:
     number = metadata.get("format_number")
     if not isinstance(number, int) or number < 1:
         raise CheckpointError(f"{path} is damaged: {METADATA} has no format number")
+    if number < FORMAT_NUMBER:
+        raise CheckpointError(f"{path} was written by an older specrec (format {number}): train again")
     if number > FORMAT_NUMBER:
         raise CheckpointError(
-            f"{path} was written by a newer specrec (format {number}; this one reads up to {FORMAT_NUMBER}): update it"
+            f"{path} was written by a newer specrec (format {number}; this one reads {FORMAT_NUMBER}): update it"
         )
     if not isinstance(metadata.get("sha256"), str) or not isinstance(metadata.get("report"), dict):
         raise CheckpointError(f"{path} is damaged: {METADATA} is not complete")

@@ -1,15 +1,16 @@
 """Why this track: one short sentence from what moved its score, in words that are true of the member's own history."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specrec.catalogue import Catalogue
 from specrec.compatibility import compatibility
 from specrec.features import AUDIO_FEATURES, FEATURES, Floats, Mask
+from specrec.fusion import Numbers
 from specrec.history import HistoryTrack
-from specrec.interactions import Kind
+from specrec.interactions import Kind, Rows
 from specrec.member import Member
 from specrec.taste import TasteProfile
 
@@ -54,7 +55,7 @@ _SPOKEN = [
 class Explainer:
     """Writes the reasons of one member's list.
 
-    `contributions` is (history, list): how much each track of the history adds to the score of each listed one, a
+    `contributions` are (history, list): how much each track of the history adds to the score of each listed one, a
     track's part in its own score being 0. `values` and `known` (tracks, 9) are the catalogue's standardised features.
     """
 
@@ -64,22 +65,38 @@ class Explainer:
     values: Floats
     known: Mask
 
-    def reason(self, row: int, contributions: NDArray[np.floating], fallback: str) -> str:
-        """The sentence for one track, at most 120 characters; `contributions` (history,) is that track's column.
+    def reasons(self, rows: Rows, contributions: Numbers, fallbacks: Sequence[str]) -> list[str]:
+        """A sentence for each track of the list `rows`, at most 120 characters.
 
         Named is the track of the history that raised the score most, by its title or else its id, if any raised it.
         Features are named only where they are known on both sides and agree, with the named track and with the taste
-        profile, and where the title leaves room. `fallback` is said when nothing of this can be.
+        profile, and where the title leaves room. A fallback is said when nothing of this can be.
         """
-        itself = next((item for item in self.member.history if item.track_id == self.catalogue.ids.ids[row]), None)
-        opening = "" if itself is None else _KNOWN[itself.kind]
-        source = self._source(row, contributions)
-        if source is None:
-            shared = self._shared_features(row, self.profile)
-            return _cut(_joined(opening, f"has your usual {shared}" if shared else "") or fallback, MAX_REASON)
-        named = TasteProfile(self.member.values[source], self.member.known[source])
-        shared = self._shared_features(row, named, self._agree(row, self.profile, USUAL))
-        before, title, after = self._link(row, source, self.member.history[source])
+        if not len(self.member.rows):
+            return [_cut(fallback, MAX_REASON) for fallback in fallbacks]
+        strengths = np.where(self.member.weights[:, None] > 0, contributions, 0.0)
+        sources = strengths.argmax(axis=0)  # of the tracks that the member likes, the one that raised the score most
+        named = strengths[sources, np.arange(len(rows))] > SOME
+        values, known = self.values[rows], self.known[rows]
+        sides = TasteProfile(self.member.values[sources], self.member.known[sources])
+        close = compatibility(sides, values, known) >= CLOSE
+        usual = _agree(self.profile, values, known, SAME)
+        same = _agree(sides, values, known, SAME) & _agree(self.profile, values, known, USUAL)
+        return [
+            self._named(row, source, bool(close[place]), _words(same[place]))
+            if named[place]
+            else self._unnamed(row, _words(usual[place]), fallbacks[place])
+            for place, (row, source) in enumerate(zip(rows.tolist(), sources.tolist(), strict=True))
+        ]
+
+    def _named(self, row: int, source: int, close: bool, shared: str) -> str:
+        opening = self._opening(row)
+        item = self.member.history[source]
+        artists = set(self.catalogue.artists_of(row).tolist()).intersection(self.member.artists[source].tolist())
+        before = "close to " if close else "goes with "
+        if artists:
+            before = f"by {_cut(self.catalogue.artists.ids[min(artists)], 30)}, like "
+        title, after = self._title(item, int(self.member.rows[source])), _LINK[item.kind]
         sentence = _joined(opening, before + title + after, f"same {shared}" if shared else "")
         if len(sentence) > MAX_REASON:  # a title in full says more than the features
             sentence = _joined(opening, before + title + after)
@@ -87,23 +104,13 @@ class Explainer:
             sentence = _joined(opening, before + _cut(title, len(title) - len(sentence) + MAX_REASON) + after)
         return sentence
 
-    def _source(self, row: int, contributions: NDArray[np.floating]) -> int | None:
-        """The track of the history to name: of those that the member likes, the one that raised the score most."""
-        strength = np.where(self.member.weights > 0, contributions, 0.0)
-        best = int(np.argmax(strength)) if len(strength) else -1
-        return best if best >= 0 and strength[best] > SOME else None
+    def _unnamed(self, row: int, shared: str, fallback: str) -> str:
+        return _cut(_joined(self._opening(row), f"has your usual {shared}" if shared else "") or fallback, MAX_REASON)
 
-    def _link(self, row: int, source: int, item: HistoryTrack) -> tuple[str, str, str]:
-        """ "close to ", "X", " that you saved"."""
-        shared = np.intersect1d(self.catalogue.artists_of(row), self.member.artists[source])
-        named = TasteProfile(self.member.values[source], self.member.known[source])
-        if len(shared):
-            opening = f"by {_cut(self.catalogue.artists.ids[shared[0]], 30)}, like "
-        elif compatibility(named, self.values[row], self.known[row]) >= CLOSE:
-            opening = "close to "
-        else:
-            opening = "goes with "
-        return opening, self._title(item, int(self.member.rows[source])), _LINK[item.kind]
+    def _opening(self, row: int) -> str:
+        """How the member knows the track; "" if they do not."""
+        itself = np.flatnonzero(self.member.rows == row)
+        return _KNOWN[self.member.history[itself[0]].kind] if len(itself) else ""
 
     def _title(self, item: HistoryTrack, row: int) -> str:
         title = item.track.title if item.track is not None else ""
@@ -111,15 +118,16 @@ class Explainer:
             title = self.catalogue.titles[row]
         return " ".join((title or item.track_id).split())
 
-    def _shared_features(self, row: int, other: TasteProfile, among: Mask | bool = True) -> str:
-        """Up to two features that the track and `other` have alike, in words; "" if there are none."""
-        agree = self._agree(row, other, SAME) & among
-        return " and ".join([AUDIO_FEATURES[i].label for i in _SPOKEN if agree[i]][:2])
 
-    def _agree(self, row: int, other: TasteProfile, within: float) -> Mask:
-        """(9,) which features are known to the track and to `other`, and so near."""
-        agree: Mask = other.known & self.known[row] & (np.abs(other.values - self.values[row]) <= within)
-        return agree
+def _agree(side: TasteProfile, values: Floats, known: Mask, within: float) -> Mask:
+    """(list, 9) which features are known to the tracks and to `side`, and so near."""
+    agree: Mask = side.known & known & (np.abs(side.values - values) <= within)
+    return agree
+
+
+def _words(agree: Mask) -> str:
+    """Up to two of the features, as a listener would name them."""
+    return " and ".join([AUDIO_FEATURES[place].label for place in _SPOKEN if agree[place]][:2])
 
 
 def _joined(*parts: str) -> str:

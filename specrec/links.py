@@ -29,25 +29,44 @@ class Links:
 
     def follow(self, rows: Rows, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """(T,) what the tracks `rows`, each with its weight, say together: Σ weight · links of the row."""
-        targets, links, counts = self._of(rows)
-        return np.bincount(targets, np.repeat(weights, counts) * links, minlength=len(self.starts) - 1).astype(
+        return self.of(rows).together(weights)
+
+    def of(self, rows: Rows) -> "LinksOf":
+        """All links of `rows`, one row after the other."""
+        first, last = self.starts[rows], self.starts[rows + 1]
+        parts = [slice(*part) for part in zip(first.tolist(), last.tolist(), strict=True)]
+        none = slice(0, 0)
+        return LinksOf(
+            np.concatenate([self.targets[part] for part in (*parts, none)]),
+            np.concatenate([self.weights[part] for part in (*parts, none)]),
+            last - first,
+            len(self.starts) - 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LinksOf:
+    """Those of n tracks: `targets` and `weights` of the first, of the second, …; `counts` (n,) says how many each has
+    to the `tracks` of the catalogue."""
+
+    targets: NDArray[np.int32]
+    weights: Floats
+    counts: Rows
+    tracks: int
+
+    def together(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(T,) the sum of the links, times `weights` (n,)."""
+        return np.bincount(self.targets, np.repeat(weights, self.counts) * self.weights, self.tracks).astype(
             np.float64, copy=False
         )
 
-    def between(self, rows: Rows, targets: Rows) -> NDArray[np.float64]:
-        """(rows, targets) the weights, 0 where there is no link. `targets` are distinct."""
-        linked, links, counts = self._of(rows)
-        columns = np.full(len(self.starts) - 1, -1, dtype=np.int32)
-        columns[targets] = np.arange(len(targets))
-        found = np.flatnonzero(columns[linked] >= 0)
-        dense = np.zeros((len(rows), len(targets)))
-        dense[np.repeat(np.arange(len(rows)), counts)[found], columns[linked[found]]] = links[found]
+    def to(self, rows: Rows) -> NDArray[np.float64]:
+        """(n, rows) the weights, 0 where there is no link. `rows` are distinct."""
+        columns = np.full(self.tracks, -1, dtype=np.int32)
+        columns[rows] = np.arange(len(rows))
+        places = columns[self.targets]
+        found = np.flatnonzero(places >= 0)
+        owners = np.searchsorted(np.cumsum(self.counts), found, side="right")
+        dense = np.zeros((len(self.counts), len(rows)))
+        dense[owners, places[found]] = self.weights[found]
         return dense
-
-    def _of(self, rows: Rows) -> tuple[NDArray[np.int32], Floats, Rows]:
-        """Targets and weights of all links of `rows`, one row after the other, and how many each has."""
-        parts = [slice(self.starts[row], self.starts[row + 1]) for row in rows]
-        none = slice(0, 0)
-        targets = np.concatenate([self.targets[part] for part in (*parts, none)])
-        weights = np.concatenate([self.weights[part] for part in (*parts, none)])
-        return targets, weights, self.starts[rows + 1] - self.starts[rows]

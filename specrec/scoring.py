@@ -3,12 +3,12 @@
 `specrec.ncf` is the same formula in torch, where the layers are explained; a test holds the two together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from specrec.branches import Arrays, Branches, audio_inputs
+from specrec.branches import Arrays, Branches, Opinions, audio_inputs
 from specrec.catalogue import Catalogue
 from specrec.features import Floats, Mask, Scaling
 from specrec.fusion import BRANCHES, Branch, Numbers, Scale
@@ -28,12 +28,12 @@ class Scores:
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """A member's `ranking` (tracks,), and what it came from: the mean size of their weights, each branch's scale, and
-    what each source `said` of the tracks (tracks,)."""
+    what the branches say."""
 
     ranking: Floats
     unit: float
     scales: Sequence[Scale]
-    said: Mapping[str, Numbers]
+    opinions: Opinions
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,33 +116,34 @@ class ModelScorer:
     def rank(self, member: Member, standing: Ranked | None = None) -> Ranked:
         """By the unit and scales of `standing`, which may be that of a longer history; None: by the member's own."""
         unit = _unit(member) if standing is None else standing.unit
-        said = self._branches.whole(member, unit)
+        opinions = self._branches.of(member, unit)
         own = member.rows[member.rows >= 0]
         total = np.zeros(len(self.catalogue))
         scales = []
         for number, voice in enumerate(self._voices):
-            scores = voice.speak(said[voice.branch.source])
+            scores = voice.speak(opinions.whole[voice.branch.source])
             if standing is None:
                 scale = Scale.of(voice.branch, scores, voice.places_of(own), len(total))
             else:
                 scale = standing.scales[number]
             voice.add(total, scale.apply(scores))
             scales.append(scale)
-        return Ranked(total.astype(np.float32), unit, scales, said)
+        return Ranked(total.astype(np.float32), unit, scales, opinions)
 
-    def contributions(self, member: Member, rows: Rows, ranked: Ranked) -> Numbers:
+    def contributions(self, ranked: Ranked, rows: Rows) -> Numbers:
         """(n, rows): each track's score with the whole history, as `ranked`, less its score without one track of it.
 
         Unit and scales stay those of the whole history. A track's part in its own score is 0: that it is known already
         is no reason to recommend it.
         """
-        raised = np.zeros((len(member.rows), len(rows)))
-        without = self._branches.without_each(member, ranked.unit, rows)
+        opinions = ranked.opinions
+        raised = np.zeros((len(opinions.member.rows), len(rows)))
+        without = opinions.without_each(rows)
         for voice, scale in zip(self._voices, ranked.scales, strict=True):
             loudness, source = voice.loudness_of(rows), voice.branch.source
-            fallen = scale.apply(ranked.said[source][rows] * loudness) - scale.apply(without[source] * loudness)
+            fallen = scale.apply(opinions.whole[source][rows] * loudness) - scale.apply(without[source] * loudness)
             raised += voice.gate * fallen * (loudness > 0)
-        raised[member.rows[:, None] == rows[None, :]] = 0.0
+        raised[opinions.member.rows[:, None] == rows[None, :]] = 0.0
         return raised
 
     # compatibility head

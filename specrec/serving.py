@@ -132,14 +132,16 @@ class _CatalogueRecommender(ABC):
         chosen = np.array(rows, dtype=np.int64)
         match, raised = judgement.match(chosen), judgement.contributions(chosen)
         profile = TasteProfile.of(member.values, member.known, member.weights)
-        explainer = Explainer(member, profile, self._catalogue, self._values, self._known)
+        reasons = Explainer(member, profile, self._catalogue, self._values, self._known).reasons(
+            chosen, raised, [UNHEARD if row in placed else self._fallback for row in rows]
+        )
         return [
             Recommendation(
                 place + 1,
                 self._catalogue.ids.ids[row],
                 float(match[place]),
                 bool(known[row]),
-                explainer.reason(row, raised[:, place], UNHEARD if row in placed else self._fallback),
+                reasons[place],
                 row in placed,
             )
             for place, row in enumerate(rows)
@@ -207,5 +209,5 @@ class ServedModel(_CatalogueRecommender):
         return _Judgement(
             ranked.ranking,
             lambda rows: self._scorer.match(ranked.ranking, rows),
-            lambda rows: self._scorer.contributions(member, rows, ranked),
+            lambda rows: self._scorer.contributions(ranked, rows),
         )

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from specrec.catalogue import Catalogue
 from specrec.checkpoint import open_version, write_version
@@ -224,10 +225,11 @@ def _export(learned: Learned, scaling: Scaling, fusion: Fusion) -> dict[str, NDA
     }
     arrays["track_vectors"] = network.track_tower(network.values, network.known).cpu().numpy()
     if fusion.has("deep"):
+        arrays["track_units"] = _turned(network.track_embedding)
         for name in DEEP:
             arrays[name] = network.get_parameter(name).cpu().numpy().copy()
     if fusion.has("audio"):
-        arrays["sound_vectors"] = network.sound_vectors().cpu().numpy()
+        arrays["sound_units"] = _turned(network.sound_vectors())
         for name in AUDIO:
             arrays[name] = network.state_dict()[name].cpu().numpy().copy()
     for name, links in (("wide", learned.wide), ("neighbour", learned.neighbour)):
@@ -240,7 +242,12 @@ def _export(learned: Learned, scaling: Scaling, fusion: Fusion) -> dict[str, NDA
 
 EXPORTED = {"gates", "listeners", "distance_bias"}
 AUDIO = ("history_sound.weight", "history_sound.bias", "wave_directions", "wave_phases")
-DEEP = ("history_embedding", "hidden_bias", "track_embedding", "track_bias")
+DEEP = ("history_embedding", "hidden_bias", "track_bias")
+
+
+def _turned(vectors: Tensor) -> NDArray[np.float32]:
+    """(T, units) -> (units, T): all tracks at once are multiplied twice as quickly that way."""
+    return np.ascontiguousarray(vectors.cpu().numpy().T)
 
 
 def _by_kind(interactions: Interactions) -> dict[str, int]:

@@ -90,7 +90,7 @@ def test_a_contribution_is_the_score_with_less_the_score_without(scorer):
             continue
         standing = scorer.rank(member)
         whole = standing.ranking[listed]
-        contributions = scorer.contributions(member, listed, standing)
+        contributions = scorer.contributions(standing, listed)
         for place in range(len(rows)):
             rest = np.arange(len(rows)) != place
             without = Member.of_rows(rows[rest], weights[rest], scorer.values, scorer.known, scorer.catalogue)

@@ -145,6 +145,11 @@ def test_a_newer_format_is_refused(version):
     assert "written by a newer specrec (format 99" in refusal(version)
 
 
+def test_an_older_format_is_refused(version):
+    edit(version, format_number=1)
+    assert "written by an older specrec (format 1): train again" in refusal(version)
+
+
 @pytest.mark.parametrize("number", [0, -1, None, "1"])
 def test_no_format_number_is_refused(version, number):
     edit(version, format_number=number)
