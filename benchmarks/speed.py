@@ -140,7 +140,7 @@ def _listed(contender: Contender, limits: tuple[int, float], say: Say) -> Record
     for first in range(0, LISTED, size):
         histories = sample.histories[first : first + size]
         scores = np.array(scorer.score(histories).ranking)
-        scores[histories.toarray() != 0] = -np.inf
+        scores[np.repeat(np.arange(len(scores)), np.diff(histories.indptr)), histories.indices] = -np.inf
         best = np.argpartition(scores, -TOP, axis=1)[:, -TOP:]
         order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
         np.take_along_axis(best, order, axis=1)

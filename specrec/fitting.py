@@ -44,6 +44,8 @@ class Schedule:
     sound_epochs: int = 20
     """At most; with few members there is little to learn beyond the likeness that the branch begins with."""
     sound_members: int = 128
+    sound_columns: int = 4_000
+    """As `most_columns`: what is learned of some tracks' sound holds for all."""
     sound_learning_rate: float = 3e-3
     compatibility_steps: int = 1_200
     compatibility_pairs: int = 1_024
@@ -198,7 +200,7 @@ def fit_sound(network: NCF, data: Dataset, schedule: Schedule, rng: np.random.Ge
         liked = (batch.weights > 0) & ~silent[batch.tracks]
         given = liked & data.tensor(np.less(rng.random(len(liked)), 0.5))
         wanted = liked & ~given
-        pool = _Pool.draw(batch.tracks[liked], chances_of, batch.size, schedule.most_columns, rng)
+        pool = _Pool.draw(batch.tracks[liked], chances_of, batch.size, schedule.sound_columns, rng)
         cosines = network.sound(batch, given * batch.weights, pool.columns)
         scores = network.sound_temperature.exp() * cosines - pool.correction
         scores = scores.masked_fill(silent if pool.columns is None else silent[pool.columns], -1e9)

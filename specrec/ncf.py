@@ -260,12 +260,13 @@ class NCF(nn.Module):
 
     def _by_artist(self, history: csr_array) -> Tensor:
         """(B, T) log1p of how much of the history is by the track's artists, the track itself left out."""
-        by_artist = (self.artists.T @ history.T).toarray()  # (A, B)
-        weights = (self.artists @ by_artist).T.astype(history.dtype, order="C")
-        owners = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
-        weights[owners, history.indices] -= history.data * np.diff(self.artists.indptr)[history.indices]
-        tensor = torch.from_numpy(weights).to(self.values.device)
-        return tensor.abs().log1p_().copysign_(tensor)
+        own = csr_array(
+            (history.data * np.diff(self.artists.indptr)[history.indices], history.indices, history.indptr),
+            shape=history.shape,
+        )
+        weights = csr_array(history @ self.artists @ self.artists.T - own, dtype=history.dtype)
+        weights.data = np.copysign(np.log1p(np.abs(weights.data)), weights.data)
+        return torch.from_numpy(weights.toarray()).to(self.values.device)
 
     def _source(self, name: str, batch: Batch, history: csr_array, dtype: torch.dtype) -> Tensor:
         """(B, T) what the branches of one source say, before it is scaled."""
@@ -277,46 +278,62 @@ class NCF(nn.Module):
             return self._by_artist(history)
         return torch.from_numpy(self._linked(name, history)).to(self.values.device)
 
-    def opinions(
-        self, batch: Batch, wanted: Sequence[bool], dtype: torch.dtype = torch.double
-    ) -> Iterator[tuple[int, Tensor]]:
-        """The number of each `wanted` branch of `specrec.fusion.BRANCHES` and its (B, T) scores, scaled per member."""
+    def _sources(
+        self, batch: Batch, wanted: Sequence[bool], dtype: torch.dtype
+    ) -> Iterator[tuple[int, Branch, Tensor]]:
+        """The number of each `wanted` branch of `specrec.fusion.BRANCHES`, the branch, and its (B, T) scores, as loud
+        as it says them: the receiver's own."""
         starts = torch.searchsorted(batch.members, torch.arange(batch.size + 1, device=batch.members.device))
         weights = batch.relative_weights().to(dtype)
         history = csr_array(
             (weights.cpu().numpy(), batch.tracks.cpu().numpy(), starts.cpu().numpy()),
             shape=(batch.size, len(self.values)),
         )
+        speaking = [(number, branch) for number, branch in enumerate(BRANCHES) if wanted[number]]
         sources: dict[str, Tensor] = {}
-        for number, branch in enumerate(BRANCHES):
-            if wanted[number]:
-                if branch.source not in sources:
-                    sources[branch.source] = self._source(branch.source, batch, history, dtype).to(dtype)
-                yield number, self._scaled(branch, sources[branch.source], batch)
+        for place, (number, branch) in enumerate(speaking):
+            if branch.source not in sources:
+                sources[branch.source] = self._source(branch.source, batch, history, dtype).to(dtype)
+            if any(later.source == branch.source for _, later in speaking[place + 1 :]):
+                scores = sources[branch.source].clone()
+            else:
+                scores = sources.pop(branch.source)
+            if branch.unheard or branch.exponent:
+                scores.mul_(branch.voice(self.listeners.to(dtype)))
+            yield number, branch, scores
 
-    def _scaled(self, branch: Branch, scores: Tensor, batch: Batch) -> Tensor:
-        """(B, T) as `specrec.fusion.Frame` does: comparable between branches and members."""
-        voice = branch.voice(self.listeners.to(scores.dtype))
-        scores = scores * voice
-        spoken = voice > 0  # of all tracks, but for what is said of unheard ones alone
-        middle = scores.sum(dim=-1, keepdim=True) / spoken.sum().clamp(min=1)
+    def _frame(self, branch: Branch, scores: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, 1) and (B, 1) as `specrec.fusion.Scale`: where a branch's 0 is, and how far above it 1."""
+        spoken = (self.listeners == 0) if branch.unheard else None
+        count = scores.shape[-1] if spoken is None else spoken.sum().clamp(min=1)
+        middle = scores.sum(dim=-1, keepdim=True) / count
         if branch.scale is not None:
-            return scores.sub_(middle).div_(branch.scale)
+            return middle, torch.full_like(middle, branch.scale)
         largest = torch.maximum(scores.amax(dim=-1, keepdim=True), -scores.amin(dim=-1, keepdim=True))
         own = scores[batch.members, batch.tracks]
         scores[batch.members, batch.tracks] = -torch.inf
-        unknown = torch.where(spoken, scores, -torch.inf) if branch.unheard else scores
+        unknown = scores if spoken is None else torch.where(spoken, scores, -torch.inf)
         best = _largest(unknown, min(TOP, scores.shape[-1]))
         scores[batch.members, batch.tracks] = own
         spread = torch.where(best.isfinite(), best, middle).mean(dim=-1, keepdim=True) - middle
         silent = spread <= SMALLEST_SPREAD * largest
-        spread = torch.where(silent, torch.inf, spread.clamp(min=branch.least))
-        scores.sub_(middle).div_(spread).clamp_(*CLIP)
-        return scores.mul_(spoken) if branch.unheard else scores
+        return middle, torch.where(silent, torch.inf, spread.clamp(min=branch.least))
+
+    def opinions(
+        self, batch: Batch, wanted: Sequence[bool], dtype: torch.dtype = torch.double
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The number of each `wanted` branch of `specrec.fusion.BRANCHES` and its (B, T) scores, scaled per member:
+        comparable between branches and members."""
+        for number, branch, scores in self._sources(batch, wanted, dtype):
+            middle, spread = self._frame(branch, scores, batch)
+            scores.sub_(middle).div_(spread)
+            if branch.scale is None:
+                scores.clamp_(*CLIP)
+            yield number, scores.mul_(self.listeners == 0) if branch.unheard else scores
 
     def ranking(self, batch: Batch, dtype: torch.dtype = torch.double) -> Tensor:
-        """(B, T) ranking scores: logits of who is to be found among the tracks. Single precision is twice as fast, and
-        good enough for lists."""
+        """(B, T) ranking scores: logits of who is to be found among the tracks, the sum of the opinions times their
+        gates. Single precision is twice as fast, and good enough for lists."""
         total = torch.zeros((batch.size, len(self.values)), dtype=dtype, device=self.values.device)
         all_heard = bool((self.listeners > 0).all())
         wanted = [
