@@ -136,6 +136,7 @@ class App:
                 settings.gate_min_spread,
                 settings.gate_min_distance,
             ),
+            settings.recency_half_life_days,
         )
         model = ModelService(self.database, self.models, ProcessExecutor(), limits, self.clock)
         await model.open()

@@ -71,6 +71,7 @@ Origins = Annotated[tuple[FeatureOrigin, ...], NoDecode, BeforeValidator(_split)
 Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 OptionalCount = Annotated[Annotated[int, Field(ge=1, le=1_000_000)] | None, BeforeValidator(_blank_is_unset)]
+OptionalDays = Annotated[Annotated[float, Field(gt=0, le=36_500)] | None, BeforeValidator(_blank_is_unset)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
 
 
@@ -110,6 +111,7 @@ class Settings(BaseSettings):
     gate_min_coverage: float = Field(default=0.02, ge=0, le=1)
     gate_min_spread: float = Field(default=0.01, ge=0, le=1)
     gate_min_distance: float = Field(default=0.2, ge=0, le=1)
+    recency_half_life_days: OptionalDays = None
     explore_tracks: int = Field(default=1, ge=0, le=5)
     sync_interval_hours: float = Field(default=24, gt=0, le=1_000)
     spotify_threads: int = Field(default=4, ge=1, le=32)

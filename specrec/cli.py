@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--model", type=Path, required=True, metavar="DIR", help="where versions are kept")
     training.add_argument("--seed", type=_seed, default=0, metavar="N")
     training.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    training.add_argument(
+        "--half-life",
+        type=_days,
+        default=inf,
+        metavar="DAYS",
+        help="within which what was done counts half; default: no end",
+    )
     training.add_argument("--json", type=Path, metavar="FILE", help="write the report here")
 
     recommending = commands.add_parser("recommend", help="write lists as CSV")
@@ -83,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     recommending.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
 
-    study.add_parser(commands, _positive).set_defaults(command=_evaluate)
+    study.add_parser(commands, _positive, _days).set_defaults(command=_evaluate)
 
     replaying = paper.add_parser(commands)
     replaying.set_defaults(command=_paper)
@@ -102,6 +110,16 @@ def _seed(text: str) -> int:
     if seed >= 2**63:  # what torch takes
         raise argparse.ArgumentTypeError(f"expected a whole number below 2**63, found {text}")
     return seed
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days < inf:
+        raise argparse.ArgumentTypeError(f"expected a number of days above 0, found {text}")
+    return days
 
 
 def _positive(text: str) -> int:
@@ -124,6 +142,7 @@ def _train(options: argparse.Namespace) -> None:
             now=datetime.now(UTC),
             seed=options.seed,
             device=options.device,
+            half_life_days=options.half_life,
             on_progress=show,
         )
     publish(trained.path)

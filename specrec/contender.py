@@ -38,6 +38,7 @@ class NCFContender:
             device=self.device,
             hold_out=False,  # what is measured on is held out by the study
             schedule=self.schedule,
+            half_life_days=sample.half_life_days,
             on_progress=self.on_progress,
         )
         network = train(sample.interactions, sample.catalogue, options=options).network

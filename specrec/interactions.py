@@ -10,6 +10,8 @@ from math import log2
 import numpy as np
 from numpy.typing import NDArray
 
+from specrec.recency import recency
+
 Rows = NDArray[np.int64]
 
 
@@ -149,11 +151,6 @@ class Interactions:
             for i in range(first, last)
         ]
 
-    def taste_weights(self) -> NDArray[np.float64]:
-        """What each row weighs, (rows,); dislikes are negative."""
-        weights: NDArray[np.float64] = _WEIGHT_BY_ROW[self.kinds] * np.log2(1.0 + self.weights)
-        return weights
-
 
 def _number(ids: Sequence[str]) -> tuple[Vocabulary, Rows]:
     vocabulary = Vocabulary(sorted(set(ids)))
@@ -174,19 +171,29 @@ class Histories:
     weights: NDArray[np.float32]  # (pairs,)
 
     @classmethod
-    def of(cls, interactions: Interactions, track_rows: Rows | None = None) -> "Histories":
-        """Sum the rows of each pair. `track_rows` renumbers tracks: (len(interactions.tracks),)."""
+    def of(
+        cls, interactions: Interactions, track_rows: Rows | None = None, half_life_days: float = np.inf
+    ) -> "Histories":
+        """As `specrec.history.fold` does it: counts are summed by kind, what a kind weighs fades from its newest row
+        on (`specrec.recency`), and kinds are summed. `track_rows` renumbers tracks: (len(interactions.tracks),)."""
         tracks = interactions.track_rows if track_rows is None else track_rows[interactions.track_rows]
-        size = int(tracks.max(initial=-1)) + 1
-        pairs, position = np.unique(interactions.user_rows * max(size, 1) + tracks, return_inverse=True)
-        weights = interactions.taste_weights()
+        size = int(tracks.max(initial=0)) + 1
+        keys = (interactions.user_rows * size + tracks) * len(KINDS) + interactions.kinds
+        ways, position = np.unique(keys, return_inverse=True)  # member, track, kind
+        pair_of_way, kinds = np.divmod(ways, len(KINDS))
+        weights = _WEIGHT_BY_ROW[kinds] * np.log2(1.0 + np.bincount(position, interactions.weights, len(ways)))
+        if np.isfinite(half_life_days):
+            times = np.full(len(ways), np.nan)
+            np.fmax.at(times, position, interactions.timestamps)
+            newest = np.full(len(interactions.users), np.nan)
+            np.fmax.at(newest, interactions.user_rows, interactions.timestamps)
+            left = recency(newest[pair_of_way // size] - times, half_life_days)
+            weights = np.where(weights > 0, weights * left, weights)  # a dislike stays one
+        pairs, position = np.unique(pair_of_way, return_inverse=True)
         liked = np.bincount(position, np.maximum(weights, 0.0), len(pairs))
         disliked = np.bincount(position, np.minimum(weights, 0.0), len(pairs))
-        members = pairs // max(size, 1)
-        starts = np.searchsorted(members, np.arange(len(interactions.users) + 1))
-        return cls(
-            starts.astype(np.int64), pairs % max(size, 1), np.where(disliked < 0, disliked, liked).astype(np.float32)
-        )
+        starts = np.searchsorted(pairs // size, np.arange(len(interactions.users) + 1))
+        return cls(starts.astype(np.int64), pairs % size, np.where(disliked < 0, disliked, liked).astype(np.float32))
 
     def __len__(self) -> int:
         return len(self.starts) - 1

@@ -168,10 +168,10 @@ def _cut(
     interactions = sample.interactions
     if gone is None:
         gone = hidden[_pair_of_row(sample)]
-    given = Sample(_keep(interactions, ~gone), sample.catalogue)
+    given = replace(sample, interactions=_keep(interactions, ~gone))
     learned = given
     if unseen is not None:
-        learned = Sample(_keep(interactions, ~gone & ~unseen[interactions.user_rows]), sample.catalogue)
+        learned = replace(sample, interactions=_keep(interactions, ~gone & ~unseen[interactions.user_rows]))
     whole = sample.histories
     wanted = csr_array((np.where(hidden, whole.data, 0), whole.indices.copy(), whole.indptr.copy()), shape=whole.shape)
     wanted.eliminate_zeros()
@@ -180,7 +180,7 @@ def _cut(
     return Split(
         protocol,
         seed,
-        Sample(_renumber(learned.interactions), sample.catalogue),
+        replace(sample, interactions=_renumber(learned.interactions)),
         tuple(interactions.users.ids[member] for member in measured),
         given.histories[measured],
         wanted[measured],

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -87,7 +88,13 @@ class _CatalogueRecommender(ABC):
     _fallback: str  # the reason when nothing of the history explains a track
 
     def __init__(
-        self, catalogue: Catalogue, scaling: Scaling, values: Floats, known: Mask, unheard: NDArray[np.bool_]
+        self,
+        catalogue: Catalogue,
+        scaling: Scaling,
+        values: Floats,
+        known: Mask,
+        unheard: NDArray[np.bool_],
+        half_life_days: float = inf,
     ) -> None:
         """`values` and `known` (tracks, 9) are the catalogue's features standardised by `scaling`; `unheard` (tracks,)
         says which of them nobody has: those of which something is known may be explored."""
@@ -96,6 +103,7 @@ class _CatalogueRecommender(ABC):
         self._values = values
         self._known = known
         self._unheard = unheard & (known.any(axis=1) | (np.diff(catalogue.artist_starts) > 0))
+        self._half_life_days = half_life_days
         self._complete = known.any(axis=1) & (np.diff(catalogue.artist_starts) > 0)
 
     @abstractmethod
@@ -116,7 +124,7 @@ class _CatalogueRecommender(ABC):
         explore: int = 0,
     ) -> list[Recommendation]:
         """See `Recommender.recommend`."""
-        member = Member.fold_in(fold(history), self._catalogue, self._scaling)
+        member = Member.fold_in(fold(history, self._half_life_days), self._catalogue, self._scaling)
         judgement = self._judge(member)
         scores = judgement.scores
         known = member.known_rows(len(scores))
@@ -195,6 +203,7 @@ class ServedModel(_CatalogueRecommender):
             self._scorer.values,
             self._scorer.known,
             ~np.asarray(version.arrays["heard"], dtype=np.bool_),
+            version.report.get("half_life_days") or inf,
         )
         self.version = version.name
         self.metadata: Mapping[str, Any] = version.report

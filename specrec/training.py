@@ -52,6 +52,8 @@ class TrainingOptions:
     """Members who take no part in the comparison with it; see `specrec.evaluation.evaluate`."""
     on_progress: Callable[[Progress], None] = field(default=silent, compare=False)
     schedule: Schedule = field(default_factory=Schedule)
+    half_life_days: float = np.inf
+    """Within which what was done counts half; see `specrec.recency`. Histories are folded in by it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def train(
     started = time.perf_counter()
     catalogue = tracks.with_ids(interactions.tracks.ids)
     rows = np.array([catalogue.ids.row(id_) for id_ in interactions.tracks], dtype=np.int64)
-    everything = Histories.of(interactions, rows)
+    everything = Histories.of(interactions, rows, options.half_life_days)
     if not (everything.weights > 0).any():
         raise TrainingError("there is nothing to learn from: no interaction says that anybody likes a track")
     hidden = np.zeros(len(everything.tracks), dtype=np.bool_)
@@ -168,6 +170,7 @@ def train(
             "interactions_by_kind": _by_kind(interactions),
             "steps": learned.steps,
             "config": asdict(config),
+            "half_life_days": options.half_life_days if np.isfinite(options.half_life_days) else None,
             "gates": {branch.name: float(gate) for branch, gate in zip(BRANCHES, fusion.gates, strict=True)},
             "members_held_out": fusion.members,
             "calibration": asdict(fusion.calibration),
@@ -274,11 +277,12 @@ def train_version(
     on_progress: Callable[[Progress], None] = silent,
     live: Path | None = None,
     leave_out: Collection[str] = (),
+    half_life_days: float = np.inf,
 ) -> TrainedVersion:
     """Files in, a version's directory out: what a worker process calls. The version is written, but not made active.
     `about` is what the caller knows of the data; it stands in the report beside what was measured.
 
-    `live` and `leave_out` are as in `TrainingOptions`.
+    `live`, `leave_out` and `half_life_days` are as in `TrainingOptions`.
     Raises TableError or TrainingError with one sentence for whoever asked, and OSError where the disk refuses.
     """
     on_progress(Progress("reading", 0.0))
@@ -293,6 +297,7 @@ def train_version(
             threads=threads,
             live=live,
             leave_out=frozenset(leave_out),
+            half_life_days=half_life_days,
             on_progress=on_progress,
         ),
     )

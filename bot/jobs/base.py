@@ -26,6 +26,8 @@ class TrainingJob:
     """The version that answers now, to be measured beside the new one."""
     leave_out: tuple[str, ...] = ()
     """Members who take no part in that comparison."""
+    half_life_days: float | None = None
+    """Within which what members did counts half; None: it does not fade."""
 
     def to_json(self) -> str:
         """One line of text; `from_json` reads it back."""
@@ -43,6 +45,7 @@ class TrainingJob:
             tuple(job["sources"]),
             None if job["live"] is None else Path(job["live"]),
             tuple(job["leave_out"]),
+            job["half_life_days"],
         )
 
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import TextIO
 
@@ -57,6 +58,7 @@ def _train(job: TrainingJob, pipe: TextIO) -> dict[str, object]:
         on_progress=tell,
         live=job.live,
         leave_out=job.leave_out,
+        half_life_days=job.half_life_days or inf,
     )
     return {"version": str(version.path), "report": version.report}
 

@@ -48,6 +48,8 @@ class Limits:
     min_members: int = 3
     min_interactions: int = 100
     thresholds: Thresholds = DEFAULTS
+    half_life_days: float | None = None
+    """Within which what members did counts half; None: it does not fade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class ModelService:
                 self._limits.sources,
                 self._limits.thresholds,
                 self._limits.timeout,
+                self._limits.half_life_days,
                 self._clock,
                 self._lock.release,
             )

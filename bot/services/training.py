@@ -63,6 +63,7 @@ class Training:
         sources: Sequence[Source],
         thresholds: Thresholds,
         limit: timedelta,
+        half_life_days: float | None,
         clock: Clock,
         release: Callable[[], None],
     ) -> None:
@@ -76,6 +77,7 @@ class Training:
         self._thresholds = thresholds
         self._live: LiveModel | None = None  # as it was when the run began
         self._limit = limit
+        self._half_life_days = half_life_days
         self._clock = clock
         self._release = release
         self._directory = store.directory / f"{PREFIX}{run_id}"
@@ -172,6 +174,7 @@ class Training:
             self._clock(),
             live=None if answering is None else self._store.directory / answering,
             leave_out=await self._learned_whole(answering),
+            half_life_days=self._half_life_days,
         )
         await asyncio.to_thread(self._directory.mkdir, mode=0o700)
         read = await write_snapshot(self._database, self._sources, job.interactions, job.tracks)

@@ -19,12 +19,16 @@ class Sample:
 
     interactions: Interactions
     catalogue: Catalogue
+    half_life_days: float = np.inf
+    """See `specrec.recency`."""
 
     @classmethod
-    def over(cls, interactions: Interactions, tracks: Catalogue | None = None) -> "Sample":
+    def over(
+        cls, interactions: Interactions, tracks: Catalogue | None = None, half_life_days: float = np.inf
+    ) -> "Sample":
         """`tracks` and, for tracks of the interactions that are not among them, ones of which nothing is known."""
         catalogue = Catalogue.from_tracks([]) if tracks is None else tracks
-        return cls(interactions, catalogue.with_ids(interactions.tracks.ids))
+        return cls(interactions, catalogue.with_ids(interactions.tracks.ids), half_life_days)
 
     @cached_property
     def track_rows(self) -> Rows:
@@ -36,7 +40,7 @@ class Sample:
     def histories(self) -> csr_array:
         """(members, T) taste weights: a dislike is negative, what is merely known is a stored 0."""
         rows = np.array([self.catalogue.ids.row(id_) for id_ in self.interactions.tracks], dtype=np.int64)
-        histories = Histories.of(self.interactions, rows)
+        histories = Histories.of(self.interactions, rows, self.half_life_days)
         shape = (len(histories), len(self.catalogue))
         return csr_array((histories.weights, histories.tracks, histories.starts), shape=shape)
 

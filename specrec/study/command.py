@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 
 from specrec.errors import SpecrecError
@@ -16,7 +17,9 @@ PROTOCOLS = ("split", "leave-one-out", "cold-start", "time", "unseen-tracks")
 
 
 def add_parser(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", positive: Callable[[str], int]
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    positive: Callable[[str], int],
+    days: Callable[[str], float],
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser("evaluate", help="measure the network beside its tuned peers")
     parser.add_argument("--interactions", type=Path, required=True, metavar="FILE", help="CSV or CSV.gz")
@@ -27,6 +30,9 @@ def add_parser(
         "--seeds", type=positive, default=1, metavar="N", help="how often the data is cut anew; default: once"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network trains")
+    parser.add_argument(
+        "--half-life", type=days, metavar="DAYS", default=inf, help="within which what was done counts half"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
     parser.add_argument(
         "--pictures", type=Path, metavar="DIR", help="where the PNG goes; default: beside the JSON, or else here"
@@ -53,7 +59,7 @@ def run(options: argparse.Namespace, show: Callable[[Progress], None]) -> list[s
     show(Progress("reading", 0.0))
     table = read_interactions(options.interactions)
     tracks = read_tracks(options.tracks) if options.tracks is not None else table.tracks
-    sample = Sample.over(table.interactions, tracks)
+    sample = Sample.over(table.interactions, tracks, options.half_life)
     protocol = protocols.PROTOCOLS[options.protocol]
     require_measurable(protocol(sample, 0))  # whoever cannot be cut like that hears of it before anything is fitted
     found = record(

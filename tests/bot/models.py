@@ -69,11 +69,12 @@ def service(
     timeout: float = 600,
     home: str | None = None,
     sources: Sequence[Source] = tuple(Source),
+    half_life: float | None = None,
 ) -> tuple[ModelService, ModelStore]:
-    """Not opened yet; `cooldown` and `timeout` in seconds."""
+    """Not opened yet; `cooldown` and `timeout` in seconds, `half_life` in days."""
     clock = clock or Now()
     store = ModelStore(database, folder / "models", clock)
-    limits = Limits(sources, timedelta(seconds=cooldown), timedelta(seconds=timeout), home)
+    limits = Limits(sources, timedelta(seconds=cooldown), timedelta(seconds=timeout), home, half_life_days=half_life)
     return ModelService(database, store, ProcessExecutor(worker), limits, clock), store
 
 

@@ -22,7 +22,9 @@ NOW = datetime(2026, 7, 4, 12, tzinfo=UTC)
 
 
 def _job(folder: Path) -> TrainingJob:
-    return TrainingJob(folder / "interactions.csv", folder / "tracks.csv", folder / "versions", NOW, seed=7)
+    return TrainingJob(
+        folder / "interactions.csv", folder / "tracks.csv", folder / "versions", NOW, seed=7, half_life_days=90
+    )
 
 
 async def _train(folder: Path, command: tuple[str, ...]):

@@ -67,7 +67,7 @@ def _left(folder):
 
 @pytest.mark.timeout(900)
 async def test_a_retraining_from_the_interactions_to_everybodys_list(database, members, tmp_path, opened):
-    models, store = await opened(database, tmp_path)
+    models, store = await opened(database, tmp_path, half_life=90)
     assert await store.live() is None
     other, other_store = await opened(database, tmp_path)  # another process's
     training = await models.retrain("1")
@@ -82,6 +82,7 @@ async def test_a_retraining_from_the_interactions_to_everybodys_list(database, m
     assert fractions == sorted(fractions)
     assert outcome.report["members"] == 8
     assert outcome.report["tracks"] <= 80
+    assert outcome.report["half_life_days"] == 90
     live = await store.live()
     assert live is not None
     lists = {}

@@ -1,5 +1,6 @@
 """Columns, histories, and the pairs that no weights may see."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import numpy as np
@@ -58,9 +59,11 @@ def test_a_pair_weighs_the_sum_of_its_kinds_and_a_dislike_outweighs_all(rows):
         of_user = [row for row in rows if row.user_id == user]
         assert [interactions.tracks.ids[track] for track in tracks] == sorted({row.track_id for row in of_user})
         for track, weight in zip(tracks, weights, strict=True):
-            parts = [
-                taste_weight(row.kind, row.weight) for row in of_user if row.track_id == interactions.tracks.ids[track]
-            ]
+            counts: Counter[Kind] = Counter()
+            for row in of_user:
+                if row.track_id == interactions.tracks.ids[track]:
+                    counts[row.kind] += row.weight
+            parts = [taste_weight(kind, count) for kind, count in counts.items()]
             dislikes = [part for part in parts if part < 0]
             assert weight == pytest.approx(sum(dislikes or parts), rel=1e-6)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from specrec.compatibility import compatibility
 from specrec.features import AUDIO_FEATURES, CLIP, FEATURES, Scaling
 from specrec.history import HistoryItem, fold
-from specrec.interactions import Interaction, Interactions, Kind, taste_weight
+from specrec.interactions import Histories, Interaction, Interactions, Kind, taste_weight
 from specrec.taste import TasteProfile
 
 
@@ -94,7 +94,7 @@ def test_a_profile_from_kinds_and_counts_by_hand():
     )
     values, known = np.zeros((4, 9), np.float32), np.zeros((4, 9), bool)
     values[:, 2], known[:, 2] = (2.0, 5.0, 1000.0, 0.0), (True, True, True, False)
-    profile = TasteProfile.of(values, known, interactions.taste_weights().astype(np.float32))
+    profile = TasteProfile.of(values, known, Histories.of(interactions).weights)
     assert profile.values[2] == pytest.approx(4.0)
 
 
