@@ -23,8 +23,9 @@ MOST_SOLVED = 10_000
 """Tracks that the ridge covers, those with most listeners: a dense matrix of 400 MB."""
 MOST_LINKS = 20_000_000
 """Of all tracks together: 160 MB on disk."""
-LINKS = 400
-"""Of one track, at most."""
+LINKS, LINKS_OF_MANY = 400, 200
+"""Of one track, at most; and in catalogues above `MOST_SOLVED` tracks. With half as many nothing was lost that could be
+measured, and serving follows all links of a history."""
 LENGTH_EXPONENT = -0.5
 RIDGE = 4.5
 """Times interactions / tracks."""
@@ -68,7 +69,7 @@ def wide_links(matrix: csr_array) -> Links:
     members = diags_array(np.sqrt((lengths / lengths.mean()) ** LENGTH_EXPONENT))
     weighted = csr_array(members @ part)
     solve = _by_members if weighted.shape[0] < FEW * len(covered) else _by_tracks
-    kept = min(LINKS, max(MOST_LINKS // tracks, 1))
+    kept = _links_of_each(tracks)
     return _collect(
         (
             (covered[rows], np.broadcast_to(covered[first : first + block.shape[1]], rows.shape), values)
@@ -86,12 +87,16 @@ def neighbour_links(matrix: csr_array) -> Links:
     heard = np.maximum(np.bincount(matrix.indices, minlength=tracks), 1)
     sources = csr_array(diags_array(heard**SOURCE_EXPONENT) @ matrix.T)  # (T, members)
     targets = csc_array(diags_array(lengths**LENGTH_EXPONENT) @ matrix)  # (members, T)
-    kept = min(LINKS, max(MOST_LINKS // tracks, 1))
+    kept = _links_of_each(tracks)
     entries = np.diff(matrix.indptr) @ (matrix != 0)  # (T,) at most, of each column of their product
     return _collect(
         (_strongest_sparse(csc_array(sources @ targets[:, part]), part.start, kept) for part in _blocks(entries)),
         tracks,
     )
+
+
+def _links_of_each(tracks: int) -> int:
+    return min(LINKS if tracks <= MOST_SOLVED else LINKS_OF_MANY, max(MOST_LINKS // tracks, 1))
 
 
 def _by_members(matrix: csr_array, ridge: float) -> Iterator[tuple[int, Matrix]]:

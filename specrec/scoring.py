@@ -11,10 +11,11 @@ import numpy as np
 from specrec.branches import Arrays, Branches, Opinions, audio_inputs
 from specrec.catalogue import Catalogue
 from specrec.features import Floats, Mask, Scaling
-from specrec.fusion import BRANCHES, Branch, Numbers, Scale
+from specrec.fusion import BRANCHES, Numbers, Scale
 from specrec.interactions import Rows
 from specrec.member import Member
 from specrec.taste import TasteProfile
+from specrec.voice import Voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,62 +37,6 @@ class Ranked:
     opinions: Opinions
 
 
-@dataclass(frozen=True, slots=True)
-class _Voice:
-    """A branch that has a gate, and the tracks that it speaks of."""
-
-    branch: Branch
-    gate: float
-    rows: Rows | None  # None: of all
-    places: Rows | None  # (T,) where each track is among `rows`; len(rows): nowhere
-    loudness: Numbers | None  # (T,) or (rows,); None: 1
-
-    @classmethod
-    def of(cls, branch: Branch, gate: float, listeners: Numbers) -> "_Voice":
-        loudness = branch.voice(listeners)
-        rows = places = None
-        if not loudness.all():
-            rows = np.flatnonzero(loudness)
-            places = np.full(len(listeners), len(rows))
-            places[rows] = np.arange(len(rows))
-            loudness = loudness[rows]
-        return cls(branch, gate, rows, places, None if (loudness == 1).all() else loudness)
-
-    @property
-    def is_silent(self) -> bool:
-        return self.rows is not None and not len(self.rows)
-
-    def speak(self, scores: Numbers) -> Numbers:
-        """(T,) of the source -> (rows,)."""
-        if self.rows is not None:
-            scores = scores[self.rows]
-        return scores if self.loudness is None else scores * self.loudness
-
-    def places_of(self, rows: Rows) -> Rows:
-        """Where these tracks are among those it speaks of; those it does not speak of are left out."""
-        if self.places is None or self.rows is None:
-            return rows
-        places = self.places[rows]
-        return places[places < len(self.rows)]
-
-    def add(self, total: Numbers, scaled: Numbers) -> None:
-        """`scaled` (rows,) times the gate to `total` (T,)."""
-        scaled *= self.gate
-        if self.rows is None:
-            total += scaled
-        else:
-            total[self.rows] += scaled
-
-    def loudness_of(self, rows: Rows) -> Numbers:
-        """(rows,) what the source's scores of these tracks are multiplied by; 0: it does not speak of them."""
-        if self.places is None or self.rows is None:
-            return np.ones(len(rows)) if self.loudness is None else self.loudness[rows]
-        loudness = np.zeros(len(rows))
-        spoken = self.places[rows] < len(self.rows)
-        loudness[spoken] = 1.0 if self.loudness is None else self.loudness[self.places[rows][spoken]]
-        return loudness
-
-
 class ModelScorer:
     """Scores members by the arrays of one version. T tracks, A artists, n tracks of a history."""
 
@@ -102,7 +47,7 @@ class ModelScorer:
         self._arrays = arrays
         listeners = np.asarray(arrays["listeners"], dtype=np.float64)
         voices = [
-            _Voice.of(*one, listeners) for one in zip(BRANCHES, arrays["gates"].tolist(), strict=True) if one[1] > 0
+            Voice.of(*one, listeners) for one in zip(BRANCHES, arrays["gates"].tolist(), strict=True) if one[1] > 0
         ]
         self._voices = [voice for voice in voices if not voice.is_silent]
         self._branches = Branches(catalogue, arrays, {voice.branch.source for voice in self._voices})
