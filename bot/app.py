@@ -172,6 +172,7 @@ class App:
         retention = RetentionService(self.database, timedelta(days=settings.spotify_retention_days), self.clock)
         self.chores += [
             Chore("reminding of consents that end", timedelta(hours=1), reminders.send_due),
+            Chore("telling of links that broke", timedelta(hours=1), reminders.tell_lost),
             Chore("removing what Spotify did not confirm", timedelta(days=1), retention.sweep),
             Chore("bringing audio features to one scale", timedelta(hours=6), feature_scales.measure),
             Chore("giving memory back", timedelta(minutes=15), partial(asyncio.to_thread, give_back)),
@@ -234,7 +235,6 @@ class App:
         tokens = TokenKeeper(self.database, vault, oauth, self.clock)
         stack.push_async_callback(tokens.close)
         await tokens.open()
-        self.chores.append(Chore("trying lost links once more", timedelta(days=1), tokens.look_again))
         interval = timedelta(hours=settings.sync_interval_hours)
         allowance = Allowance(self.database, app, settings.spotify_daily_requests, self.clock, sync_interval=interval)
         await allowance.open()
@@ -245,6 +245,7 @@ class App:
             settings.spotify_api_url, tokens, allowance, endpoints, self.clock, threads=settings.spotify_threads
         )
         stack.push_async_callback(gateway.close)
+        self.chores.append(Chore("trying lost links once more", timedelta(days=1), partial(tokens.look_again, gateway)))
         return _Spotify(vault, oauth, allowance, endpoints, gateway)
 
     async def _open_linking(

@@ -23,6 +23,7 @@ SpecRecError
 │   │   └── BudgetError      not asked: the host's own daily budget, or this member's share of it, is used up
 │   └── UnavailableError     timeouts and 5xx: try again later; never looks like an empty result
 │       └── ConsentDoubtError    Spotify refuses to renew, but perhaps it is Spotify's trouble: nothing is concluded yet
+│           └── TurnedAwayError  … or it does renew, and its API refuses the new token
 ├── ServiceError             a service of listens (ListenBrainz, Last.fm) said no, or nothing
 │   ├── NoSuchUserError      it knows nobody of that name
 │   ├── PrivateUserError     that user keeps their listening to themselves
@@ -189,6 +190,10 @@ class ConsentDoubtError(UnavailableError):
             "Spotify did not renew your link just now, perhaps because of trouble on its side. Nothing was lost and "
             "there is nothing for you to do: it is tried again."
         )
+
+
+class TurnedAwayError(ConsentDoubtError):
+    """A token that Spotify gave a moment ago, and that its API refuses all the same."""
 
 
 class ServiceError(SpecRecError):

@@ -275,7 +275,7 @@ class SpotifyServer(Site):
         if not text:
             raise ApiError(401, "No token provided")
         token = self.accounts.access_token(text)
-        if scheme.lower() != "bearer" or token is None or token.grant.revoked:
+        if scheme.lower() != "bearer" or token is None or token.grant.revoked or token.grant.is_turned_away:
             raise ApiError(401, "Invalid access token")
         if self._clock() >= token.expires_at:
             raise ApiError(401, "The access token expired")

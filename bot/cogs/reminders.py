@@ -1,4 +1,4 @@
-"""Direct messages about consents that end, and the button that stops them. The button works after a restart too."""
+"""Direct messages about consents that end or broke, and the button that stops them, after a restart too."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ import discord
 from discord.ext import commands
 
 from bot.cogs.press import message_of, owners_button
-from bot.replies.reminders import STOP_ID, reminder, stop_button, stopped
+from bot.replies.reminders import STOP_ID, lost, reminder, stop_button, stopped
 from bot.services.reminders import Delivery, ReminderService
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,12 @@ class ReminderSender:
         self._client = client
 
     async def remind(self, discord_id: str, ends_at: datetime) -> Delivery:
+        return await self._send(discord_id, reminder(ends_at))
+
+    async def lost(self, discord_id: str) -> Delivery:
+        return await self._send(discord_id, lost())
+
+    async def _send(self, discord_id: str, text: str) -> Delivery:
         client = self._client()
         for _ in range(LOGIN_LOOKS):  # at the start the bot looks before it is logged in
             if client.user is not None or client.is_closed():
@@ -36,7 +42,7 @@ class ReminderSender:
             return Delivery.AWAY
         try:
             user = await client.fetch_user(int(discord_id))
-            await user.send(reminder(ends_at), view=stop_button(discord_id))
+            await user.send(text, view=stop_button(discord_id))
         except (discord.Forbidden, discord.NotFound) as error:
             log.info("a reminder did not go out: %s", error.code)
             return Delivery.CLOSED

@@ -60,7 +60,7 @@ def overview_page(overview: Overview) -> discord.Embed:
         lines = [
             f"{source_name(one.source)}: {escaped(one.name, _NAME)}, since {on_day(one.linked_at)}"
             + (", with tokens, encrypted" if one.has_tokens else "")
-            + (", with your agreement to be reminded before the consent ends" if one.reminds else "")
+            + (", with your agreement to be told when the consent ends" if one.reminds else "")
             for one in overview.accounts
         ]
         embed.add_field(name="Accounts", value=_lines(lines), inline=False)

@@ -1,4 +1,4 @@
-"""What the reminders of an ending consent say."""
+"""What the reminders of an ending or broken consent say."""
 
 from datetime import datetime
 
@@ -14,6 +14,14 @@ def reminder(ends_at: datetime) -> str:
         f"**Your Spotify link ends {when(ends_at)}** ({discord.utils.format_dt(ends_at, 'D')}). Spotify lets every "
         "consent end six months after it was given.\n`/link` renews it in a minute, and everything collected so far is "
         "kept. Without it I still know your music, but learn nothing new from Spotify."
+    )
+
+
+def lost() -> str:
+    return (
+        "**Spotify takes your link no more**, though its six months are not over; perhaps you ended it on Spotify's "
+        "own pages.\n`/link` connects it again, and everything collected so far is kept. If you meant it to end, "
+        "`/unlink` deletes what came from Spotify."
     )
 
 

@@ -1,4 +1,5 @@
-"""A direct message 30 and 7 days before a consent ends, to members who agreed to it when they linked."""
+"""A direct message 30 and 7 days before a consent ends, or when it broke before, to members who agreed to it when they
+linked."""
 
 import logging
 from datetime import datetime, timedelta
@@ -10,11 +11,12 @@ from bot.sources import Source
 from bot.spotify.oauth import consent_ends
 from bot.storage.database import Database
 from bot.storage.members import member_of
-from bot.storage.reminders import agreed, mark_reminded, stop_reminding
+from bot.storage.reminders import TOLD_LOST, agreed, broken, mark_reminded, stop_reminding
 
 log = logging.getLogger(__name__)
 
 DAYS_BEFORE = (7, 30)
+SURE_AFTER = timedelta(days=1)  # a link that was given up wrongly has come back by then
 
 
 class Delivery(StrEnum):
@@ -26,6 +28,10 @@ class Delivery(StrEnum):
 class DirectMessages(Protocol):
     async def remind(self, discord_id: str, ends_at: datetime) -> Delivery:
         """Say that the consent ends then, with a button that stops such messages. Never raises."""
+        ...
+
+    async def lost(self, discord_id: str) -> Delivery:
+        """Say that Spotify takes the link no more, with the same button. Never raises."""
         ...
 
 
@@ -54,6 +60,24 @@ class ReminderService:
             else:
                 async with self._database.write() as connection:
                     await mark_reminded(connection, one, due)
+        return all_done
+
+    async def tell_lost(self) -> bool:
+        """Once for each link that broke before its six months were over. False as above."""
+        all_done = True
+        now = self._clock()
+        async with self._database.read() as connection:
+            everybody = await broken(connection, Source.SPOTIFY, now - SURE_AFTER)
+        for one in everybody:
+            if now >= consent_ends(one.authorised_at):  # they were reminded
+                continue
+            delivery = await self._messages.lost(one.discord_id)
+            log.info("account %d broke, and its member is told: %s", one.account_id, delivery)
+            if delivery is Delivery.AWAY:
+                all_done = False
+            else:
+                async with self._database.write() as connection:
+                    await mark_reminded(connection, one, TOLD_LOST)
         return all_done
 
     async def stop(self, discord_id: str) -> None:

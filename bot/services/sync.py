@@ -15,6 +15,7 @@ from bot.errors import (
     PausedError,
     RateLimitError,
     SpecRecError,
+    TurnedAwayError,
     UnavailableError,
     UnforeseenError,
 )
@@ -23,6 +24,7 @@ from bot.services.collecting import Collector, UnlinkedError
 from bot.services.host import HostNotices, Trouble
 from bot.services.progress import Progress, Stage
 from bot.services.run import Run, Runs
+from bot.services.turned_away import TurnedAway
 from bot.sources import Source
 from bot.spotify.gateway import Gateway
 from bot.storage import syncs
@@ -73,6 +75,7 @@ class SyncService:
         self._features = features
         self._clock = clock
         self._artist_tracks = artist_tracks
+        self._turned_away = TurnedAway(database, gateway, clock)
         self._runs: Runs[SyncRun] = Runs("sync")
 
     async def close(self) -> None:
@@ -119,6 +122,7 @@ class SyncService:
                 self._database, self._gateway, self._clock, account, progress, artist_tracks=self._artist_tracks
             )
             await collector.collect()
+            self._turned_away.answered(account.id)
             async with self._database.write() as connection:  # plays from elsewhere may have waited for these tracks
                 await match_waiting(connection, self._clock())
             await self._count(run)
@@ -145,6 +149,8 @@ class SyncService:
     async def _stopped(self, run: SyncRun, error: SpecRecError) -> None:
         """Keep why, and when it goes on by itself."""
         progress, now = run.progress, self._clock()
+        if isinstance(error, TurnedAwayError) and await self._turned_away.is_lost(run.account):
+            error = NeedsReconnectError("sync: what Spotify renews, it turns away")
         progress.reason = error.told
         progress.stage = Stage.STOPPED
         if isinstance(error, RateLimitError):

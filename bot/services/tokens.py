@@ -8,9 +8,10 @@ refused too, it is Spotify's trouble, nobody is told to connect again, and every
 import asyncio
 import logging
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from bot.clock import Clock
-from bot.errors import ConsentDoubtError, NeedsReconnectError, SpotifyError
+from bot.errors import ConsentDoubtError, NeedsReconnectError, SpotifyError, UnavailableError
 from bot.sources import Source
 from bot.spotify.oauth import OAuth, TokenAnswer, consent_ends
 from bot.spotify.vault import Vault
@@ -18,6 +19,7 @@ from bot.storage.accounts import (
     SealedTokens,
     consent_of,
     fresh_tokens,
+    keep_tokens,
     kept_tokens,
     mark_needs_reconnect,
     mark_refused,
@@ -37,6 +39,12 @@ PROBES = 2  # other accounts that are tried where one was refused
 PROBE_EVERY = timedelta(minutes=10)  # in an outage
 DOUBT_LIFE = timedelta(days=1)  # refused so long, with nobody to compare with, it is no outage
 LOOK_AGAIN = timedelta(days=7)  # so long a lost link is tried once a day: some outages outlast every caution
+
+
+class Profiles(Protocol):
+    async def me(self, access_token: str) -> object:
+        """Whose token this is. Raises `NeedsReconnectError` where Spotify's API does not take it."""
+        ...
 
 
 class TokenKeeper:
@@ -83,8 +91,9 @@ class TokenKeeper:
                 current = self._app = await self._oauth.app_token()
             return current.access_token
 
-    async def look_again(self) -> None:
-        """Once a day: links that were given up lately, perhaps wrongly. What works again needs nothing of anybody."""
+    async def look_again(self, profiles: Profiles) -> None:
+        """Once a day: links that were given up lately, perhaps wrongly. What works again needs nothing of anybody:
+        Spotify gives a new token, and its API takes it."""
         async with self._database.read() as connection:
             lost = await refused_tokens(connection, self._clock() - LOOK_AGAIN)
         for account_id, before in lost.items():
@@ -93,8 +102,11 @@ class TokenKeeper:
             except SpotifyError:
                 continue
             after = self._answered(before, answer)
+            taken = await _is_taken(profiles, answer)
             async with self._database.write() as connection:
-                if await revive(connection, account_id, before):
+                if not taken:  # the refresh token may be a new one
+                    await keep_tokens(connection, account_id, before, after)
+                elif await revive(connection, account_id, before):
                     await replace_tokens(connection, account_id, before, after)
                     log.info("account %d is renewed after all", account_id)
 
@@ -240,3 +252,14 @@ class TokenKeeper:
         except NeedsReconnectError:
             return False
         return True
+
+
+async def _is_taken(profiles: Profiles, answer: TokenAnswer) -> bool:
+    """Whether Spotify's API takes this new token. No answer is not yes; any other refusal has nothing to do with it."""
+    try:
+        await profiles.me(answer.access_token)
+    except (NeedsReconnectError, UnavailableError):
+        return False
+    except SpotifyError:
+        pass
+    return True

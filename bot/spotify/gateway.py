@@ -13,7 +13,6 @@ import spotipy
 
 from bot.clock import Clock
 from bot.errors import (
-    ConsentDoubtError,
     ForbiddenError,
     GoneError,
     NeedsReconnectError,
@@ -22,6 +21,7 @@ from bot.errors import (
     QuotaError,
     RateLimitError,
     SpotifyError,
+    TurnedAwayError,
     UnavailableError,
 )
 from bot.spotify import records
@@ -125,6 +125,10 @@ class Gateway:
         except UnauthorisedError as error:
             raise NeedsReconnectError("me: the fresh token was refused") from error
         return _read("me", records.profile(body))
+
+    async def whose(self, account_id: int) -> Profile:
+        """Whose linked account this is: what Spotify gives to every token that it takes."""
+        return _read("me", records.profile(await self._asked("me", account_id, lambda spotify: spotify.me())))
 
     async def playlists(self, account_id: int, offset: int) -> Page[PlaylistRecord]:
         body = await self._asked("playlists", account_id, lambda s: s.current_user_playlists(limit=PAGE, offset=offset))
@@ -234,8 +238,8 @@ class Gateway:
         return body
 
     async def _as(self, name: str, account_id: int, call: Call) -> Json:
-        """401: renewed once, tried once more. A token that Spotify gave a moment ago and refuses all the same is
-        Spotify's own trouble: a consent that ended gives no token."""
+        """401: renewed once, tried once more. A token that Spotify gave a moment ago and refuses all the same may be
+        Spotify's own trouble, as a consent that ended gives no token: `TurnedAwayError`."""
         token = await self._tokens.token(account_id)
         try:
             return await self._persist(name, account_id, token, call)
@@ -244,7 +248,7 @@ class Gateway:
         try:
             return await self._persist(name, account_id, token, call)
         except UnauthorisedError as error:
-            raise ConsentDoubtError(f"{name}: a renewed token was refused too") from error
+            raise TurnedAwayError(f"{name}: a renewed token was refused too") from error
 
     async def _persist(self, name: str, account_id: int | None, token: str, call: Call) -> Json:
         """Outlast short troubles here, in asyncio; no thread of the pool ever sleeps."""

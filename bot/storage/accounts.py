@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, literal, select, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.listens import forget_waiting
+from bot.storage.reminders import TOLD_LOST
 from bot.storage.schema import UtcDateTime, account, artist_follow, interaction, listen, listing
 from bot.storage.syncs import LINKED, NEEDS_RECONNECT
 from bot.storage.tracks import forget_unshared
@@ -46,7 +47,7 @@ class Linked:
 @dataclass(frozen=True, slots=True)
 class Consent:
     authorised_at: datetime
-    refused_at: datetime | None  # since when Spotify refuses to renew it
+    refused_at: datetime | None  # since when Spotify refuses to renew it, or what it renews
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,18 @@ async def replace_tokens(
     )
 
 
+async def keep_tokens(connection: AsyncConnection, account_id: int, before: SealedTokens, after: SealedTokens) -> bool:
+    """Renewed, but nothing else is known to be better: only the tokens change. False as above."""
+    return await _update_if_same(
+        connection,
+        account_id,
+        before,
+        access_token=after.access,
+        refresh_token=after.refresh,
+        token_expires_at=after.expires_at,
+    )
+
+
 async def mark_needs_reconnect(connection: AsyncConnection, account_id: int, before: SealedTokens) -> bool:
     """The tokens are of no use now: keep them, as every row. False as above."""
     return await _update_if_same(connection, account_id, before, status=NEEDS_RECONNECT)
@@ -173,6 +186,16 @@ async def mark_refused(connection: AsyncConnection, account_id: int, before: Sea
     return await _update_if_same(connection, account_id, before, refused_at=since)
 
 
+async def mark_turned_away(
+    connection: AsyncConnection, account_id: int, authorised_at: datetime, now: datetime
+) -> bool:
+    """Spotify renews the tokens and takes none of them: of no use now, and kept. False, and nothing changes, when the
+    account went or was linked anew."""
+    same = account.c.id == account_id, account.c.authorised_at == authorised_at
+    marked = await connection.execute(update(account).where(*same).values(status=NEEDS_RECONNECT, refused_at=now))
+    return marked.rowcount == 1
+
+
 async def others_linked(connection: AsyncConnection, source: str, account_id: int) -> dict[int, bool]:
     """Other linked accounts -> whether Spotify refuses to renew them too; the others first."""
     query = select(account.c.id, account.c.refused_at).where(
@@ -183,18 +206,19 @@ async def others_linked(connection: AsyncConnection, source: str, account_id: in
 
 
 async def refused_tokens(connection: AsyncConnection, since: datetime) -> dict[int, SealedTokens]:
-    """Of the accounts that need a new consent because Spotify refuses to renew them, not longer than since then."""
+    """Of the accounts that need a new consent because Spotify refuses them, not longer than since then."""
     return await _tokens(connection, account.c.refused_at >= since)
 
 
 async def kept_tokens(connection: AsyncConnection) -> dict[int, SealedTokens]:
-    """Of the accounts that need a new consent, but not because Spotify refuses to renew them."""
+    """Of the accounts that need a new consent, but not because Spotify refuses them."""
     return await _tokens(connection, account.c.refused_at.is_(None))
 
 
 async def revive(connection: AsyncConnection, account_id: int, kept: SealedTokens) -> bool:
     """The kept tokens are good for another try. False as above."""
-    return await _update_if_same(connection, account_id, kept, status=LINKED, sync_note=None)
+    told_lost = func.nullif(account.c.reminded_days, TOLD_LOST)
+    return await _update_if_same(connection, account_id, kept, status=LINKED, sync_note=None, reminded_days=told_lost)
 
 
 async def erase_source(connection: AsyncConnection, member_id: int, source: str) -> Erased:

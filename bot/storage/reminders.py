@@ -1,13 +1,15 @@
-"""Whom to remind of the end of their consent."""
+"""Whom to remind of the end of their consent, and whom to tell that it broke before."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.schema import account, member
-from bot.storage.syncs import LINKED
+from bot.storage.syncs import LINKED, NEEDS_RECONNECT
+
+TOLD_LOST = 0  # as `reminded_days`: the member was told that the link broke
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,22 @@ class Reminded:
 
 
 async def agreed(connection: AsyncConnection, source: str) -> list[Reminded]:
+    return await _who(connection, source, account.c.status == LINKED)
+
+
+async def broken(connection: AsyncConnection, source: str, since: datetime) -> list[Reminded]:
+    """Whose link Spotify has refused since then at least, and who were not told yet."""
+    columns = account.c
+    untold = func.coalesce(columns.reminded_days, TOLD_LOST + 1) != TOLD_LOST
+    return await _who(connection, source, columns.status == NEEDS_RECONNECT, columns.refused_at <= since, untold)
+
+
+async def _who(connection: AsyncConnection, source: str, *where: ColumnElement[bool]) -> list[Reminded]:
     columns = account.c
     query = (
         select(columns.id, member.c.discord_id, columns.authorised_at, columns.reminded_days)
         .join(member, member.c.id == columns.member_id)
-        .where(columns.source == source, columns.status == LINKED, columns.reminds)
+        .where(columns.source == source, columns.reminds, *where)
     )
     return [Reminded(*row) for row in await connection.execute(query.order_by(columns.id))]
 

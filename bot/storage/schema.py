@@ -118,9 +118,9 @@ account = Table(  # what a member linked, or connected by name (bot.storage.conn
     Column("sync_started_at", UtcDateTime),  # set while a sync is under way, or stopped before its end
     Column("sync_resumes_at", UtcDateTime),  # a stopped sync goes on by itself, but not before
     Column("sync_note", Text),  # why the last sync did not complete, in words for the member
-    Column("refused_at", UtcDateTime),  # since when Spotify refuses to renew the tokens, if it does
+    Column("refused_at", UtcDateTime),  # since when Spotify refuses to renew the tokens, or to take them
     Column("reminds", Boolean, nullable=False, server_default=text("false")),  # the member wants the next two
-    Column("reminded_days", Integer),  # the last reminder said so many days before the consent ends
+    Column("reminded_days", Integer),  # the last reminder said so many days before the consent ends; 0: that it broke
     UniqueConstraint("member_id", "source"),
     UniqueConstraint("source", "external_id"),
     sqlite_autoincrement=True,  # a sync under way must not take a later link for its own

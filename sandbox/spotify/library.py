@@ -71,6 +71,7 @@ class Grant:
     scopes: tuple[str, ...]
     authorised_at: datetime
     revoked: bool = False
+    is_turned_away: bool = False  # new tokens are given, and the API takes none of them
 
 
 @dataclass(eq=False)
@@ -126,3 +127,8 @@ class SpotifyUser:
         """Take the consent back, as on Spotify's account page: no token of this user works any longer."""
         for grant in self.grants:
             grant.revoked = True
+
+    def turn_away(self, *, turned_away: bool = True) -> None:
+        """The API refuses every token of this user's consents, though the accounts service renews them."""
+        for grant in self.grants:
+            grant.is_turned_away = turned_away

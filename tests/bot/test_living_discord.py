@@ -83,3 +83,34 @@ async def test_a_reminder_and_its_button(discord, spotify, tmp_path):
         assert message.components == []
         row = await the_account(app)
         assert (row.reminds, row.reminded_days) == (False, 30)
+
+
+async def test_a_link_that_broke_is_told_in_a_direct_message_once(discord, spotify, tmp_path):
+    clock = Hands()
+    spotify._clock = spotify.accounts._clock = clock
+    guild = discord.add_guild("Home", discord.add_user("Olga"))
+    ada = member(discord, guild, "Ada")
+    kept = settings(discord, spotify, tmp_path)
+    async with running(kept, discord, clock):
+        await ask(discord, ada, "link", guild)
+        async with Browser() as browser:
+            await walk(browser, link_in(discord.dms(ada)[-1]), "ada")
+    spotify.users["ada"].revoke()
+    clock.turn(hours=25)
+    async with running(kept, discord, clock) as app:
+        while (await the_account(app)).status == "linked":  # noqa: ASYNC110 -- until its daily sync
+            await asyncio.sleep(0.02)
+    clock.turn(hours=25)
+    for _ in range(2):
+        async with running(kept, discord, clock) as app:
+            message = await discord.wait_until(
+                lambda: next((one for one in discord.dms(ada) if "takes your link no more" in one.content), None),
+                what="a word about the broken link",
+            )
+            while (await the_account(app)).reminded_days is None:  # noqa: ASYNC110 -- noted down once it was sent
+                await asyncio.sleep(0.02)
+    async with running(kept, discord, clock) as app:
+        await discord.click(ada, message, "No more reminders")
+        await discord.wait_until(lambda: "No more reminders, as you wish" in message.content or None, what="the end")
+        assert (await the_account(app)).reminds is False
+    assert sum("takes your link no more" in one.content for one in discord.dms(ada)) == 1

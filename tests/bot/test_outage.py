@@ -110,10 +110,10 @@ async def test_a_link_that_was_given_up_wrongly_comes_back_by_itself(database):
         outage = desk.spotify.accounts.refuse_refreshes()
         await desk.sync("ada")
         assert await states(desk) == {"ada": "needs_reconnect"}
-        await desk.tokens.look_again()
+        await desk.tokens.look_again(desk.gateway)
         assert await states(desk) == {"ada": "needs_reconnect"}
         outage.clear()
-        await desk.tokens.look_again()
+        await desk.tokens.look_again(desk.gateway)
         assert (await desk.sync("ada")).stage is Stage.COMPLETE
 
 
@@ -142,3 +142,80 @@ async def test_a_new_token_that_is_refused_too_is_spotifys_trouble(desk):
     fault.clear()
     desk.clock.turn(minutes=30)
     assert (await desk.sync("ada")).stage is Stage.COMPLETE
+
+
+async def later_syncs(desk, name, times, minutes=30):
+    """The stages and reasons of a member's next syncs, as far apart as the bot itself lets them be."""
+    progress = None
+    for _ in range(times):
+        desk.clock.turn(minutes=minutes)
+        progress = await desk.sync(name)
+        assert progress.stage is Stage.STOPPED
+    return progress.reason
+
+
+async def test_one_whose_new_tokens_are_turned_away_has_to_connect_again(desk):
+    """Spotify renews the link, and its API takes none of the tokens: of ada alone."""
+    desk.spotify.users["ada"].turn_away()
+    assert "there is nothing for you to do" in await later_syncs(desk, "ada", 2)
+    assert (await states(desk))["ada"] == "linked"
+    assert "Type /link to connect again" in await later_syncs(desk, "ada", 1)
+    assert await states(desk) == {"ada": "needs_reconnect", "ben": "linked", "cid": "linked", "dot": "linked"}
+    await desk.tokens.open()  # as at the next start: it is no missing key
+    await desk.tokens.look_again(desk.gateway)  # a new token is given, but not taken
+    assert (await states(desk))["ada"] == "needs_reconnect"
+    desk.spotify.users["ada"].turn_away(turned_away=False)
+    await desk.tokens.look_again(desk.gateway)
+    assert (await desk.sync("ada")).stage is Stage.COMPLETE
+
+
+async def test_a_link_made_anew_counts_anew(desk):
+    desk.spotify.users["ada"].turn_away()
+    await later_syncs(desk, "ada", 3)
+    await desk.link(desk.spotify.users["ada"])
+    assert (await desk.sync("ada")).stage is Stage.COMPLETE
+    desk.clock.turn(minutes=1)
+    desk.spotify.users["ada"].turn_away()
+    await later_syncs(desk, "ada", 2)
+    assert (await states(desk))["ada"] == "linked"
+
+
+async def test_asking_again_and_again_in_a_moment_concludes_nothing(desk):
+    desk.spotify.users["ada"].turn_away()
+    await later_syncs(desk, "ada", 5, minutes=2)
+    assert (await states(desk))["ada"] == "linked"
+
+
+async def test_many_whose_new_tokens_are_turned_away_are_spotifys_trouble(desk):
+    """Also those whose syncs were not due yet, which is found out by asking."""
+    for user in desk.spotify.users.values():
+        user.turn_away()
+    await later_syncs(desk, "ada", 5)
+    await later_syncs(desk, "ben", 5)
+    await later_syncs(desk, "cid", 5)
+    assert set((await states(desk)).values()) == {"linked"}
+    for user in desk.spotify.users.values():
+        user.turn_away(turned_away=False)
+    desk.clock.turn(minutes=30)
+    await desk.daily().tick()
+    rows = await desk.rows(select(account))
+    assert all(row.status == "linked" and row.last_synced_at is not None for row in rows)
+
+
+async def test_one_thing_that_is_turned_away_is_no_lost_link(desk):
+    """Whose account it is, Spotify still says."""
+    desk.spotify.fail_next("/me/tracks", 401, times=None)
+    await later_syncs(desk, "ada", 4)
+    assert (await states(desk))["ada"] == "linked"
+
+
+async def test_alone_it_has_to_last_a_day(database):
+    async with collecting(database) as desk:
+        user = desk.spotify.add_user("ada", "Ada")
+        await desk.link(user)
+        user.turn_away()
+        await later_syncs(desk, "ada", 5)
+        assert await states(desk) == {"ada": "linked"}
+        desk.clock.turn(days=1)
+        await later_syncs(desk, "ada", 1)
+        assert await states(desk) == {"ada": "needs_reconnect"}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from bot.errors import NeedsReconnectError
 from bot.replies.privacy import overview_page
 from bot.services.privacy import PrivacyService
 from bot.services.reminders import Delivery, ReminderService
@@ -21,10 +22,15 @@ class Mail:
     """Stands where Discord's direct messages are."""
 
     sent: list[tuple[str, datetime]] = field(default_factory=list)
+    broke: list[str] = field(default_factory=list)
     delivery: Delivery = Delivery.SENT
 
     async def remind(self, discord_id: str, ends_at: datetime) -> Delivery:
         self.sent.append((discord_id, ends_at))
+        return self.delivery
+
+    async def lost(self, discord_id: str) -> Delivery:
+        self.broke.append(discord_id)
         return self.delivery
 
 
@@ -76,7 +82,7 @@ async def test_what_was_agreed_to_stands_among_what_is_held(house, remind):
     await link(house, remind)
     privacy = PrivacyService(house.database, [], timedelta(days=5), house.clock)
     shown = str(overview_page(await privacy.overview("100")).to_dict())
-    assert ("with your agreement to be reminded" in shown) is (remind == "yes")
+    assert ("with your agreement to be told" in shown) is (remind == "yes")
 
 
 async def test_nobody_is_told_who_did_not_agree(house, mail):
@@ -135,6 +141,45 @@ async def test_a_bot_that_was_away_says_the_last_word_only(house, mail):
     house.clock.turn(days=30)
     await service.send_due()  # it has ended: /status and /sync say what to do
     assert len(mail.sent) == 1
+
+
+async def test_a_link_that_broke_is_told_once_and_a_day_later(house, mail):
+    """So late that one which was given up wrongly has come back by itself."""
+    service = ReminderService(house.database, mail, house.clock)
+    await link(house)
+    house.clock.turn(days=40)
+    house.spotify.users["ada"].revoke()
+    with pytest.raises(NeedsReconnectError):
+        await house.tokens.token(1)
+    await service.tell_lost()
+    assert mail.broke == []
+    house.clock.turn(days=1)
+    mail.delivery = Delivery.AWAY
+    assert await service.tell_lost() is False
+    mail.delivery = Delivery.SENT
+    for _ in range(3):
+        assert await service.tell_lost() is True
+        house.clock.turn(days=1)
+    assert mail.broke == ["100", "100"]  # the first did not go out
+    assert await service.send_due() is True
+    assert mail.sent == []
+    await link(house)
+    house.clock.turn(days=155)
+    await service.send_due()
+    assert len(mail.sent) == 1
+
+
+@pytest.mark.parametrize("remind", ["yes", None])
+async def test_whom_nothing_is_told_of_a_broken_link(house, mail, remind):
+    """Whoever did not agree; and whose six months are over, which they were told before."""
+    await link(house, remind)
+    house.clock.turn(days=190 if remind else 40)
+    house.spotify.users["ada"].revoke()
+    with pytest.raises(NeedsReconnectError):
+        await house.tokens.token(1)
+    house.clock.turn(days=2)
+    await ReminderService(house.database, mail, house.clock).tell_lost()
+    assert mail.broke == []
 
 
 @pytest.mark.parametrize(
