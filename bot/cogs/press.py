@@ -1,4 +1,4 @@
-"""What every button and menu of a list has in common: whose it is, and how it answers when something fails."""
+"""What every button and menu under a message has in common: whose it is, and how it answers when something fails."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,9 @@ async def press(interaction: discord.Interaction[Any], owner: str, answer: Calla
         if getattr(interaction.client, "closing", False):  # as the command tree does with commands
             raise BusyError("The bot is restarting. Please try again in a minute.")
         if str(interaction.user.id) != owner:
-            raise NotAllowedError("This list belongs to somebody else. Type /recommend for your own.")
+            raise NotAllowedError(
+                "This message belongs to somebody else. Type the command yourself to get one of your own."
+            )
         await answer()
     except Exception as error:
         await answer_error(interaction, error)

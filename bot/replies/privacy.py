@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import discord
 
+from bot.replies.connect import CREDIT
 from bot.replies.help import COLOUR
 from bot.replies.link import ACCESS_PAGE
 from bot.replies.numbers import counted, on_day
@@ -54,7 +55,8 @@ def overview_page(overview: Overview) -> discord.Embed:
     for source in dict.fromkeys(one.source for one in overview.belongings):
         held = [one for one in overview.belongings if one.source == source]
         name = "About you" if source is None else f"From {source_name(source)}"
-        embed.add_field(name=name, value=_lines(map(_held, held)), inline=False)
+        lines = [_held(one) for one in held] + ([CREDIT] if source == Source.LASTFM else [])
+        embed.add_field(name=name, value=_lines(lines), inline=False)
     embed.add_field(name="Altogether", value=counted(overview.tracks, "track", "different tracks"), inline=False)
     if overview.accounts:
         lines = [

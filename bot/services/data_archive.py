@@ -4,30 +4,48 @@ import asyncio
 import csv
 import io
 import json
+import shutil
+import tempfile
 import zipfile
 from collections.abc import AsyncIterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 Row = dict[str, Any]
 Rows = AsyncIterable[list[Row]]
 
 JSON_NAME = "everything.json"
+COPIED_AT_ONCE = 1 << 20  # bytes
 READ_ME = """What SpecRec holds about you.
 
 everything.json   all of it: "about" says what is linked, paused and allowed; "tables" has the rows of each table.
 csv/NAME.csv      the rows of one table, with the names of the tracks, artists and lists that they belong to.
 
 Times are UTC. Tokens of linked accounts and one-time links are held encrypted or as hashes; they are left out, because
-they would be of use only to somebody who took this file from you.
+they would be of use only to somebody who took this file from you. Last.fm (https://www.last.fm) provides the data whose
+source is "lastfm".
 """
 
 
-class DataArchive:
-    """`async with DataArchive(file) as archive:` writes `file` from its start; after an error it is of no use."""
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`rows` have the names of `columns`; they are read once."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    name: str
+    columns: Sequence[str]
+    rows: Rows
+
+
+class DataArchive:
+    """`async with DataArchive(file, scratch) as archive:` writes `file` from its start; after an error it is of no use.
+    `scratch` is a folder on a disk."""
+
+    def __init__(self, file: BinaryIO, scratch: Path) -> None:
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
+        self._scratch = scratch
 
     async def __aenter__(self) -> Self:
         return self
@@ -38,28 +56,35 @@ class DataArchive:
     async def add_text(self, name: str, text: str) -> None:
         await asyncio.to_thread(self._zip.writestr, name, text)
 
-    async def add_table(self, name: str, columns: Sequence[str], rows: Rows) -> int:
-        """One CSV file (UTF-8, a header, lines ended as RFC 4180 says). Returns the number of rows."""
-        count = 0
-        with self._zip.open(name, "w", force_zip64=True) as entry:
-            await asyncio.to_thread(entry.write, _lines([columns]))
-            async for chunk in rows:
-                count += len(chunk)
-                await asyncio.to_thread(_write_lines, entry, columns, chunk)
-        return count
+    async def add_everything(self, about: Row, tables: Sequence[Table]) -> None:
+        """One JSON object, `about` and a list of rows for each table; then each table as CSV (UTF-8, a header, lines
+        ended as RFC 4180 says). A ZIP takes one entry after the other, so the CSV waits in files without a name."""
+        with ExitStack() as waiting:
+            files: dict[str, BinaryIO] = {}
+            with self._zip.open(JSON_NAME, "w", force_zip64=True) as entry:
+                await asyncio.to_thread(entry.write, f'{{"about": {_json(about)},\n"tables": {{'.encode())
+                for place, table in enumerate(tables):
+                    file = waiting.enter_context(await asyncio.to_thread(self._new_file))
+                    files[table.name] = file
+                    await asyncio.to_thread(file.write, _lines([table.columns]))
+                    await asyncio.to_thread(entry.write, f"{',' if place else ''}\n{_json(table.name)}: [".encode())
+                    between = "\n"
+                    async for chunk in table.rows:
+                        await asyncio.to_thread(_write_objects, entry, between, chunk)
+                        await asyncio.to_thread(_write_lines, file, table.columns, chunk)
+                        between = ",\n"
+                    await asyncio.to_thread(entry.write, b"]")
+                await asyncio.to_thread(entry.write, b"}}\n")
+            for name, file in files.items():
+                await asyncio.to_thread(self._copy, f"csv/{name}.csv", file)
 
-    async def add_everything(self, about: Row, tables: Sequence[tuple[str, Rows]]) -> None:
-        """One JSON object: `about`, and a list of rows for each table."""
-        with self._zip.open(JSON_NAME, "w", force_zip64=True) as entry:
-            await asyncio.to_thread(entry.write, f'{{"about": {_json(about)},\n"tables": {{'.encode())
-            for place, (name, rows) in enumerate(tables):
-                await asyncio.to_thread(entry.write, f"{',' if place else ''}\n{_json(name)}: [".encode())
-                between = "\n"
-                async for chunk in rows:
-                    await asyncio.to_thread(_write_objects, entry, between, chunk)
-                    between = ",\n"
-                await asyncio.to_thread(entry.write, b"]")
-            await asyncio.to_thread(entry.write, b"}}\n")
+    def _new_file(self) -> BinaryIO:
+        return tempfile.TemporaryFile(dir=self._scratch)
+
+    def _copy(self, name: str, file: BinaryIO) -> None:
+        file.seek(0)
+        with self._zip.open(name, "w", force_zip64=True) as entry:
+            shutil.copyfileobj(file, entry, COPIED_AT_ONCE)
 
 
 def _write_lines(entry: Any, columns: Sequence[str], rows: Sequence[Row]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.clock import Clock
 from bot.errors import BusyError, MemberError
-from bot.services.data_archive import READ_ME, DataArchive, Row
+from bot.services.data_archive import READ_ME, DataArchive, Row, Table
 from bot.services.privacy import Overview, PrivacyService
 from bot.storage import belongings
 from bot.storage.belongings import Person
@@ -128,7 +128,7 @@ class ExportService:
                 self._expire(key)
 
     async def _write(self, discord_id: str, file: io.BufferedRandom) -> None:
-        async with DataArchive(file) as archive, self._database.read() as connection:
+        async with DataArchive(file, self._scratch) as archive, self._database.read() as connection:
             person = await belongings.person(connection, discord_id)
             overview = await self._privacy.read(connection, person)
             if not overview.belongings:
@@ -136,12 +136,8 @@ class ExportService:
             held = {one.table for one in overview.belongings}
             names = [name for name in belongings.tables() if name in held]
             await archive.add_text("READ_ME.txt", READ_ME)
-            rows = [(name, self._rows(connection, name, person)) for name in names]
-            await archive.add_everything(self._about(person, overview), rows)
-            for name in names:
-                await archive.add_table(
-                    f"csv/{name}.csv", belongings.columns(name), self._rows(connection, name, person)
-                )
+            tables = [Table(name, belongings.columns(name), self._rows(connection, name, person)) for name in names]
+            await archive.add_everything(self._about(person, overview), tables)
 
     async def _rows(self, connection: Connection, name: str, person: Person) -> AsyncIterator[list[Row]]:
         async for chunk in belongings.rows_of(connection, name, person):

@@ -148,6 +148,8 @@ async def test_connect_lastfm_credits_it_and_says_what_it_cannot_match(discord, 
         assert "Connected as Rita since" in text
         assert "on your word" in text
         assert "provides this data" in text
+        text = await typed(discord, ada, "privacy show", "250 single plays")
+        assert "provides this data" in text
         lastfm.users["shy"] = lastfm.add_user("Shy", hidden=True)
         bob = discord.add_user("Bob")
         discord.add_guild("Other", bob)

@@ -4,13 +4,15 @@ import asyncio
 import csv
 import io
 import json
+import tempfile
 import zipfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.services.data_archive import DataArchive
+from bot.services.data_archive import DataArchive, Table
 
 NAMES = ("text", "number", "time", "nothing", "inside")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -35,10 +37,12 @@ async def _pieces(rows, size):
 
 async def _written(rows, other, size):
     file = io.BytesIO()
-    async with DataArchive(file) as archive:
-        tables = [("one", _pieces(rows, size)), ("other", _pieces(other, size)), ("none", _pieces([], 1))]
-        await archive.add_everything({"when": datetime(2026, 1, 1, tzinfo=UTC)}, tables)
-        assert await archive.add_table("one.csv", NAMES, _pieces(rows, size)) == len(rows)
+    with tempfile.TemporaryDirectory() as scratch:
+        async with DataArchive(file, Path(scratch)) as archive:
+            given = {"one": rows, "other": other, "none": []}
+            tables = [Table(name, NAMES, _pieces(some, size)) for name, some in given.items()]
+            await archive.add_everything({"when": datetime(2026, 1, 1, tzinfo=UTC)}, tables)
+        assert not list(Path(scratch).iterdir())
     return file
 
 
@@ -48,8 +52,9 @@ def test_what_goes_in_comes_out(rows, other, size):
     with zipfile.ZipFile(asyncio.run(_written(rows, other, size))) as archive:
         assert archive.testzip() is None
         everything = json.loads(archive.read("everything.json"))
-        table = csv.reader(io.StringIO(archive.read("one.csv").decode(), newline=""))
+        table = csv.reader(io.StringIO(archive.read("csv/one.csv").decode(), newline=""))
         header, *lines = table
+        assert archive.read("csv/none.csv").decode().split() == [",".join(NAMES)]
     assert everything["about"] == {"when": "2026-01-01T00:00:00+00:00"}
     for name, expected in (("one", rows), ("other", other), ("none", [])):
         assert everything["tables"][name] == [{**row, "time": row["time"].isoformat()} for row in expected]

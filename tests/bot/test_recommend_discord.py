@@ -141,7 +141,10 @@ async def test_only_the_owner_may_press(discord, server, tmp_path):
         ):
             refused = await press.reply()
             assert refused.ephemeral
-            assert refused.text == "This list belongs to somebody else. Type /recommend for your own."
+            assert (
+                refused.text
+                == "This message belongs to somebody else. Type the command yourself to get one of your own."
+            )
         assert json.dumps(message.wire()) == before
         assert "👍" not in (await ask(discord, ben, guild)).text
 
