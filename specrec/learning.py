@@ -13,7 +13,8 @@ from specrec.calibration import OTHERS, Calibration, negatives
 from specrec.closed_form import history_matrix, listeners, neighbour_links, wide_links
 from specrec.dataset import Dataset
 from specrec.fitting import Judged, Schedule, fit_deep, fit_sound
-from specrec.fusion import BRANCHES, CANDIDATES, Candidates, fit_gates
+from specrec.fusion import BRANCHES
+from specrec.gates import CANDIDATES, Candidates, fit_gates
 from specrec.holding_out import folds, hide
 from specrec.links import Links
 from specrec.ncf import NCF, NCFConfig
