@@ -62,7 +62,9 @@ class _ExportPages:
         export = self._service.look(request.match_info["token"])
         if export is None:
             return self._words(_UNKNOWN)
-        return self._pages.draw("export.html", 200, name=export.discord_name, megabytes=f"{export.size / 1e6:,.1f}")
+        return self._pages.draw(
+            "export.html", 200, name=export.discord_name, megabytes=f"{max(export.size, 100_000) / 1e6:,.1f}"
+        )
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         if not self._pages.sent_from_ours(request):

@@ -49,6 +49,7 @@ class Pages:
             loader=jinja2.FileSystemLoader(_PAGES), autoescape=True, undefined=jinja2.StrictUndefined
         )
         self._pages.filters["commands"] = _mark_commands
+        self._pages.filters["duration"] = _duration
         style = (_PAGES / "style.css").read_text(encoding="utf-8")
         self._pages.globals["style"] = Markup(style)
         # No form-action here: browsers hold it against Spotify's own redirects after ours.
@@ -112,6 +113,12 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
+def _duration(minutes: int) -> str:
+    """Rounded to hours where there are several."""
+    number, unit = (round(minutes / 60), "hour") if minutes > 90 else (minutes, "minute")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
 def _mark_commands(text: str) -> Markup:
     """`/link` and its like stand out from the sentence."""
-    return Markup(re.sub(r"(?<!\S)(/[a-z]+)", r"<code>\1</code>", str(escape(text))))
+    return Markup(re.sub(r"(?<!\S)(/privacy [a-z]+|/[a-z]+)", r"<code>\1</code>", str(escape(text))))

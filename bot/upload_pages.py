@@ -64,12 +64,12 @@ _FAILED = Words(
     "What was stored stays.",
     "Try again in a few minutes. If it happens again, tell whoever runs the bot this code: {code}.",
 )
-SKIPPED = {
-    Skip.SHORT: "played for less than 30 seconds",
-    Skip.PRIVATE: "played in a private session",
-    Skip.NOT_MUSIC: "podcasts, audiobooks and videos",
-    Skip.NAMELESS: "do not say which track",
-    Skip.UNREADABLE: "could not be read",
+SKIPPED = {  # one, several
+    Skip.SHORT: ("play shorter than 30 seconds", "plays shorter than 30 seconds"),
+    Skip.PRIVATE: ("play in a private session", "plays in private sessions"),
+    Skip.NOT_MUSIC: ("podcast, audiobook or video", "podcasts, audiobooks and videos"),
+    Skip.NAMELESS: ("entry that does not say which track", "entries that do not say which track"),
+    Skip.UNREADABLE: ("entry that could not be read", "entries that could not be read"),
 }
 _NOTHING = Visit(Outcome.UNKNOWN)
 
@@ -186,7 +186,7 @@ def _state(progress: ImportProgress) -> dict[str, object]:
         "new": total.new,
         "already_there": total.already_there,
         "unmatched": total.unmatched,
-        "skipped": [[SKIPPED[why], number] for why, number in total.skipped.most_common() if number],
+        "skipped": [[SKIPPED[why][number > 1], number] for why, number in total.skipped.most_common() if number],
         "over": bool(progress.files) and progress.is_over,
     }
 

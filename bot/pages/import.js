@@ -134,6 +134,11 @@
     looking = false;
   }
 
+  // Its name stands above already.
+  function reason(one) {
+    return one.reason.startsWith(`${one.name} `) ? `It ${one.reason.slice(one.name.length + 1)}` : one.reason;
+  }
+
   function said(one) {
     const mine = current !== null && current.number === one.number;
     const received = mine ? Math.max(current.received, one.received) : one.received;
@@ -151,7 +156,7 @@
       case "done":
         return [one.new ? `${count(one.new)} new` : "was there already", undefined, "good"];
       default:
-        return [one.reason, undefined, "bad"];
+        return [reason(one), undefined, "bad"];
     }
   }
 
@@ -194,14 +199,20 @@
       ? refused ? "A part of your history is imported" : "Your history is imported"
       : anything ? "Everything in it was there already" : "Nothing was imported";
     const lines = [];
-    if (known.new) lines.push(`${count(known.new)} new plays and saved tracks`);
+    const ones = known.new === 1 ? "play or saved track" : "plays and saved tracks";
+    if (known.new) lines.push(`${count(known.new)} new ${ones}`);
     if (known.already_there) lines.push(`${count(known.already_there)} already there`);
     if (known.unmatched) lines.push(`${count(known.unmatched)} of tracks that are not known here yet`);
     for (const [why, number] of known.skipped) lines.push(`left out: ${count(number)} ${why}`);
     list.replaceChildren(...lines.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
-    next.textContent = anything
-      ? "You can close this page, or choose more files. In Discord, /recommend gives you ten tracks of your own."
-      : "The lines above say why. Choose other files, or close this page.";
+    if (!anything) {
+      next.textContent = "The lines above say why. Choose other files, or close this page.";
+      return;
+    }
+    const command = Object.assign(document.createElement("code"), { textContent: "/recommend" });
+    next.replaceChildren(
+      "You can close this page, or choose more files. In Discord, ", command, " gives you ten tracks of your own.",
+    );
   }
 
   // Files of a dropped folder, however deep.

@@ -59,9 +59,9 @@ async def test_an_export_is_chosen_and_imported(dock, visit, scheme):
     await choose(page, ("my_spotify_data.zip", extended(*rows)), ("holiday.zip", b"PK\x03\x04 no archive"))
     text = await summed_up(page, "A part of your history is imported")
     assert "40 new plays and saved tracks" in text
-    assert "left out: 1 played for less than 30 seconds" in text
-    assert "left out: 1 podcasts, audiobooks and videos" in text
-    assert await page.get_by_text("holiday.zip is cut short or damaged.").is_visible()
+    assert "left out: 1 play shorter than 30 seconds" in text
+    assert "left out: 1 podcast, audiobook or video" in text
+    assert await page.get_by_text("It is cut short or damaged.").is_visible()
     await picture(page, f"imported-{scheme}")
     await page.reload()
     assert text == await summed_up(page, "A part of your history is imported")
@@ -130,9 +130,9 @@ async def test_nothing_imported_is_not_called_done(dock, visit):
     await page.goto(await dock.offer())
     await choose(page, ("notes.txt", b"hello"), (AUDIO, as_json([episode()])))
     text = await summed_up(page, "Nothing was imported")
-    assert "left out: 1 podcasts" in text
+    assert "left out: 1 podcast" in text
     assert "The lines above say why" in text
-    assert await page.get_by_text("notes.txt is not one of the files of Spotify's export").is_visible()
+    assert await page.get_by_text("It is not one of the files of Spotify's export").is_visible()
     await picture(page, "import-nothing")
 
 

@@ -216,7 +216,7 @@ async def test_private_sessions_as_asked_for(dock):
         content = as_json([play(1, incognito_mode=True), play(2)])
         await ada.send(AUDIO, content)
         state = await ended(ada)
-        assert (state["new"], state["skipped"]) == (1, [["played in a private session", 1]])
+        assert (state["new"], state["skipped"]) == (1, [["play in a private session", 1]])
         await ada.send(AUDIO, content, private=True)
         assert (await ended(ada))["new"] == 2
 
