@@ -71,6 +71,7 @@ PARTS = {
         "playlists_audio", "unseen-tracks", 5, "playlists_audio, unseen tracks", peer="content", aim=1.25
     ),
 }
+ABLATED = 2  # cuts on which the parts of the network are tried one by one
 FOLD_IN = "fold-in"
 FOLD_IN_SEEDS = 3
 ORIGINAL = "original"
@@ -113,7 +114,7 @@ def _run(name: str, data: Path, seeds: int | None) -> Record:
         GRIDS,
         [partial(_cut, sample, part.protocol, part.members, seed) for seed in range(seeds or part.seeds)],
         tuned_on=part.tuned_on,
-        ablate=part.seeds,
+        ablate=ABLATED,
         on_progress=_show(name),
     )
     return record(comparison, sample, part.protocol, _today())

@@ -35,12 +35,12 @@ class Candidates:
         return Candidates(self.scores[rows], self.wanted[rows], self.unheard[rows])
 
 
-def fit_gates(members: list[Candidates], defaults: Numbers) -> Numbers:
+def fit_gates(members: list[Candidates], defaults: Numbers, steps: int = MOST_STEPS) -> Numbers:
     """(branches,) gates ≥ 0, in two steps: the likeliest, then the best lists.
 
     First a multinomial logit of the hidden tracks among the candidates, pulled towards `defaults`: convex, smooth, and
     good where members are few. It counts every hidden track alike, though, where a list counts its first places; so
-    then one gate after the other is changed as long as that clearly lifts the NDCG@10.
+    then one gate after the other is changed, at most `steps`, as long as that clearly lifts the NDCG@10.
 
     The gates of the branches that speak of unheard tracks alone are found afterwards, among these tracks alone: where
     the catalogue is what the members have, that nobody else has a track tells that it was hidden, which must not teach
@@ -48,7 +48,7 @@ def fit_gates(members: list[Candidates], defaults: Numbers) -> Numbers:
     """
     gates = np.where(UNHEARD, 0.0, defaults)
     gates = _fit(members, gates, defaults, ~UNHEARD, 0.0)
-    gates = _climb(members, gates, defaults)
+    gates = _climb(members, gates, defaults, steps)
     gates = np.where(gates < SMALLEST_GATE * gates.max(), 0.0, gates)
     return _fit([member.among_unheard() for member in members], gates, defaults, UNHEARD, LEAST_UNHEARD)
 
@@ -85,7 +85,7 @@ def _fit(
     return better
 
 
-def _climb(members: list[Candidates], gates: Numbers, defaults: Numbers) -> Numbers:
+def _climb(members: list[Candidates], gates: Numbers, defaults: Numbers, steps: int) -> Numbers:
     """Change the gate whose change gains most NDCG@10, until no change gains more than chance would, paired over
     members."""
     if not any(member.wanted.any() for member in members):
@@ -94,7 +94,7 @@ def _climb(members: list[Candidates], gates: Numbers, defaults: Numbers) -> Numb
     ranking = lists.scores @ gates.astype(np.float32) + lists.padding
     quality = lists.ndcg(ranking)
     gates = gates.copy()
-    for _ in range(MOST_STEPS):
+    for _ in range(steps):
         best = None
         gained = 0.0
         for branch, gate in _changes(gates, defaults):
