@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
@@ -43,14 +44,14 @@ class Catalogue:
         for position, track_id in enumerate(ids):
             first.setdefault(track_id, position)
         order = [first[track_id] for track_id in sorted(first)]
-        names = Vocabulary(sorted({name for position in order for name in artists[position]}))
-        rows = [[names.row(name) for name in dict.fromkeys(artists[position])] for position in order]
+        of_each = [dict.fromkeys(artists[position]) for position in order]
+        names = Vocabulary(sorted(set(chain.from_iterable(of_each))))
         return cls(
             Vocabulary(sorted(first)),
             [titles[position] for position in order],
             names,
-            np.concatenate(([0], np.cumsum([len(row) for row in rows]))).astype(np.int64),
-            np.array([row for track in rows for row in track], dtype=np.int64),
+            np.concatenate(([0], np.cumsum([len(one) for one in of_each]))).astype(np.int64),
+            np.array([names.row(name) for one in of_each for name in one], dtype=np.int64),
             np.asarray(features, dtype=np.float32).reshape(-1, len(FEATURES))[order],
         )
 

@@ -139,6 +139,8 @@ def _feature(table: Table, feature: AudioFeature, *, optional: bool) -> NDArray[
 
 
 def _split(cell: str) -> tuple[str, ...]:
+    if ";" not in cell:  # as in most
+        return (name,) if (name := cell.strip()) else ()
     return tuple(dict.fromkeys(name.strip() for name in cell.split(";") if name.strip()))
 
 

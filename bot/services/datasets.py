@@ -164,12 +164,13 @@ async def _store_tracks(
 def _record(row: Row, name: str) -> TrackRecord:
     identity, title, artists, _ = row
     is_spotify = _SPOTIFY_ID.fullmatch(identity) is not None
+    names = {one: None for one in map(text, artists) if one is not None}
     return TrackRecord(
         identity if is_spotify else None,
         None,
         None,
         text(title) or identity[:500],
-        tuple(ArtistRecord(None, one) for one in dict.fromkeys(map(text, artists)) if one is not None),
+        tuple([ArtistRecord(None, one) for one in names]),
         dataset=None if is_spotify else f"{name}:{identity}",
     )
 
@@ -179,9 +180,9 @@ def _rows(part: Catalogue) -> Iterator[Row]:
     features = part.features.astype(object)  # floats of Python's own
     features[unknown] = None
     values, bare = features.tolist(), set(np.flatnonzero(unknown.all(axis=1)).tolist())
-    names, starts = part.artists.ids, part.artist_starts
+    names, starts = [part.artists.ids[row] for row in part.artist_rows.tolist()], part.artist_starts.tolist()
     for place, identity in enumerate(part.ids):
-        artists = tuple(names[row] for row in part.artist_rows[starts[place] : starts[place + 1]])
+        artists = tuple(names[starts[place] : starts[place + 1]])
         yield identity, part.titles[place], artists, None if place in bare else tuple(values[place])
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.catalogue import FEATURE_COLUMNS
-from bot.storage.database import upsert
+from bot.storage.database import Rows, upsert
 from bot.storage.schema import audio_features, interaction, track
 
 NAMES = tuple(column.name for column in FEATURE_COLUMNS)
@@ -96,13 +96,16 @@ async def store_features(
 
 
 async def put_features(
-    connection: AsyncConnection, source: str, found: Mapping[int, Mapping[str, float | None]], now: datetime
+    connection: AsyncConnection, source: str, found: Mapping[int, Sequence[float | None]], now: datetime
 ) -> None:
-    """Of tracks that are there: track -> the nine by name."""
-    rows = [
-        {**values, "track_id": track_id, "source": source, "known": True, "fetched_at": now}
-        for track_id, values in found.items()
-    ]
+    """Of tracks that are there: track -> the nine in the order of `NAMES`."""
+    rows: Rows = {
+        "track_id": list(found),
+        "source": [source] * len(found),
+        **dict(zip(NAMES, zip(*found.values(), strict=True), strict=False)),  # none found: no columns
+        "known": [True] * len(found),
+        "fetched_at": [now] * len(found),
+    }
     await upsert(connection, audio_features, rows, key=["track_id", "source"], update=[*NAMES, "known", "fetched_at"])
 
 

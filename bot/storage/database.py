@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from bot.storage.connection import SteadyConnection, to_its_end
 log = logging.getLogger(__name__)
 
 Connection = AsyncConnection  # for services, which hand it on to queries and know no SQL
+Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+"""By the names of their columns: one after another, each with all of these, or column by column, which is quicker for
+tens of thousands."""
 Excluded = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]  # the columns of the row that could not be inserted
 
 BUSY_TIMEOUT_MS = 10_000  # a page's transaction takes milliseconds; another process may hold the lock that long
@@ -120,16 +123,13 @@ class Database:
 async def upsert(
     connection: AsyncConnection,
     table: Table,
-    rows: Sequence[dict[str, Any]],
+    rows: Rows,
     *,
     key: Iterable[str],
     update: Iterable[str] | Callable[[Excluded], dict[str, ColumnElement[Any]]] = (),
 ) -> None:
-    """Insert `rows`, which all have the same columns; where `key` exists already, set the columns of `update` to the
-    new row's values (or to what it makes of them), or leave the old row alone when there are none. No rows: nothing
-    happens."""
-    if not rows:
-        return
+    """Insert `rows`; where `key` exists already, set the columns of `update` to the new row's values (or to what it
+    makes of them), or leave the old row alone when there are none. No rows: nothing happens."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table)
     new = statement.excluded
@@ -142,27 +142,33 @@ async def upsert(
     await _insert(connection, statement, rows)
 
 
-async def insert_all(connection: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert `rows`, which all have the same columns. No rows: nothing happens."""
-    if rows:
-        await _insert(connection, insert(table), rows)
+async def insert_all(connection: AsyncConnection, table: Table, rows: Rows) -> None:
+    """No rows: nothing happens."""
+    await _insert(connection, insert(table), rows)
 
 
-async def _insert(connection: AsyncConnection, statement: Insert, rows: Sequence[dict[str, Any]]) -> None:
+async def _insert(connection: AsyncConnection, statement: Insert, rows: Rows) -> None:
     """As the driver takes them: SQLAlchemy's own way costs several times as much for each row, which thousands of plays
     feel. What the columns' types do to values is done here."""
-    dialect, columns = connection.dialect, statement.table.c
-    compiled = statement.compile(dialect=dialect, column_keys=list(rows[0]))
-    order = compiled.positiontup or []
-    values = [[row[name] for row in rows] for name in order]
-    for place, name in enumerate(order):
-        convert = columns[name].type.dialect_impl(dialect).bind_processor(dialect)
-        if convert is not None:
-            values[place] = _converted(values[place], convert)
+    columns = _columns(rows)
+    if not any(columns.values()):
+        return
+    dialect = connection.dialect
+    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+    values = []
+    for name in compiled.positiontup or []:
+        convert = statement.table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        values.append(columns[name] if convert is None else _converted(columns[name], convert))
     await connection.exec_driver_sql(str(compiled), list(zip(*values, strict=True)))
 
 
-def _converted(values: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
+def _columns(rows: Rows) -> Mapping[str, Sequence[Any]]:
+    if isinstance(rows, Mapping):
+        return rows
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def _converted(values: Sequence[Any], convert: Callable[[Any], Any]) -> Sequence[Any]:
     """Where all rows seem to hold the same value, as in most columns of times, each different one once."""
     if values[0] is not values[-1]:
         return [convert(value) for value in values]

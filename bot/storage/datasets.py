@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.sources import Source
 from bot.spotify.records import TrackRecord
-from bot.storage.audio_features import NAMES, put_features
+from bot.storage.audio_features import put_features
 from bot.storage.database import upsert
 from bot.storage.interactions import Sighting, forget_unseen, reading_mark, see
 from bot.storage.listings import complete_reading, open_listing
@@ -43,11 +43,7 @@ async def store_file_tracks(
     last: int = await connection.scalar(select(func.max(track.c.id))) or 0
     await _find_by_name(connection, [one for one in records if one.spotify_id is None and one.artists])
     keys = await store_tracks(connection, records, source, now, refresh=False)
-    found = {
-        key: dict(zip(NAMES, values, strict=True))
-        for key, values in zip(keys, features, strict=True)
-        if values is not None
-    }
+    found = {key: values for key, values in zip(keys, features, strict=True) if values is not None}
     await put_features(connection, source, found, now)
     return StoredTracks(keys, len({key for key in keys if key > last}))
 

@@ -5,7 +5,7 @@ share, or the key of a local file. The Spotify id decides before the ISRC; two t
 their common ISRC was known stay apart, because versions of the model and members' feedback name both.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.spotify.records import ArtistRecord, TrackRecord
 from bot.storage.catalogue import LOCAL_FILES
-from bot.storage.database import among, insert_all, new_keys, upsert
+from bot.storage.database import Rows, among, insert_all, new_keys, upsert
 from bot.storage.names import name_key
 from bot.storage.schema import artist, artist_follow, interaction, listen, track, track_alias, track_artist
 
@@ -42,24 +42,16 @@ async def store_tracks(
     more (bot.storage.retention)."""
     ids = [_aliases(record) for record in records]
     known = await _known(connection, chain.from_iterable(ids))
-    fresh = [record for record, its in zip(records, ids, strict=True) if not any(alias in known for alias in its)]
+    known_before = set(known.values())
+    fresh = [(record, its) for record, its in zip(records, ids, strict=True) if known.keys().isdisjoint(its)]
     await _add(connection, fresh, known, source, now)
     keys = [next(known[alias] for alias in its if alias in known) for its in ids]
-    aliases = {alias: key for its, key in zip(ids, keys, strict=True) for alias in its}
-    await upsert(
-        connection,
-        track_alias,
-        [
-            {"scheme": scheme, "value": value, "track_id": key}
-            for (scheme, value), key in aliases.items()
-            if (scheme, value) not in known
-        ],
-        key=["scheme", "value"],
-    )
+    also = {alias: key for its, key in zip(ids, keys, strict=True) for alias in its if alias not in known}
+    await upsert(connection, track_alias, _as_aliases(also), key=["scheme", "value"])
     read = list(zip(keys, records, strict=True))
     if not refresh:
-        some = select(track.c.id).where(among(connection, track.c.id, set(keys)), track.c.title == "")
-        bare = set(await connection.scalars(some))
+        some = select(track.c.id).where(among(connection, track.c.id, known_before), track.c.title == "")
+        bare = set(await connection.scalars(some)) if known_before else set()
         read = [(key, record) for key, record in read if key in bare]
     if read:
         await _bring_up_to_date(connection, read, source, now)
@@ -112,13 +104,27 @@ async def forget_unshared(connection: AsyncConnection) -> None:
 
 def _aliases(record: TrackRecord) -> list[Alias]:
     """Every id of a record, the one that decides first."""
-    ids = (
-        ("spotify", record.spotify_id),
-        ("isrc", record.isrc),
-        ("local", record.local),
-        ("dataset", record.dataset),
-    )
-    return [(scheme, value) for scheme, value in ids if value is not None]
+    ids = []
+    if record.spotify_id is not None:
+        ids.append(("spotify", record.spotify_id))
+    if record.isrc is not None:
+        ids.append(("isrc", record.isrc))
+    if record.local is not None:
+        ids.append(("local", record.local))
+    if record.dataset is not None:
+        ids.append(("dataset", record.dataset))
+    return ids
+
+
+def _as_aliases(keys: Mapping[Alias, int]) -> Rows:
+    """Rows of `track_alias`, in the order of its index: the pages of one that is larger than the memory are looked for
+    and written once then, not once for each row."""
+    rows = sorted(keys.items())
+    return {
+        "scheme": [scheme for (scheme, _), _ in rows],
+        "value": [value for (_, value), _ in rows],
+        "track_id": [key for _, key in rows],
+    }
 
 
 async def _known(connection: AsyncConnection, aliases: Iterable[Alias]) -> dict[Alias, int]:
@@ -135,31 +141,34 @@ async def _known(connection: AsyncConnection, aliases: Iterable[Alias]) -> dict[
 
 async def _add(
     connection: AsyncConnection,
-    records: Iterable[TrackRecord],
+    records: Iterable[tuple[TrackRecord, Sequence[Alias]]],
     known: dict[Alias, int],
     source: str,
     now: datetime,
 ) -> None:
     """Insert what is new, once each, and add the keys to `known`, under the ids that are now stored."""
-    fresh: dict[Alias, TrackRecord] = {}
-    for record in records:
-        aliases = _aliases(record)
-        if not any(alias in fresh for alias in aliases):
-            fresh.update(dict.fromkeys(aliases, record))
-    added = list(dict.fromkeys(fresh.values()))
+    places: dict[Alias, int] = {}
+    added: list[TrackRecord] = []
+    for record, aliases in records:
+        if places.keys().isdisjoint(aliases):
+            places.update(dict.fromkeys(aliases, len(added)))
+            added.append(record)
     if not added:
         return
     keys = await new_keys(connection, track, len(added))
-    rows = [
-        _row(record) | {"id": key, "source": source, "updated_at": now} for key, record in zip(keys, added, strict=True)
-    ]
+    rows: Rows = {
+        "id": keys,
+        "spotify_id": [one.spotify_id for one in added],
+        "title": [one.title for one in added],
+        "album": [one.album for one in added],
+        "duration_ms": [one.duration_ms for one in added],
+        "source": [source] * len(added),
+        "updated_at": [now] * len(added),
+    }
     await insert_all(connection, track, rows)
-    aliases_of_added: list[dict[str, Any]] = []
-    for record, key in zip(added, keys, strict=True):
-        for scheme, value in _aliases(record):
-            known[scheme, value] = key
-            aliases_of_added.append({"scheme": scheme, "value": value, "track_id": key})
-    await insert_all(connection, track_alias, aliases_of_added)
+    aliases_of_added = {alias: keys[place] for alias, place in places.items()}
+    known.update(aliases_of_added)
+    await insert_all(connection, track_alias, _as_aliases(aliases_of_added))
     await _name(connection, zip(keys, added, strict=True))
     await _add_artists(connection, await _wanted_artists(connection, dict(zip(keys, added, strict=True))))
 
@@ -194,12 +203,11 @@ async def _bring_up_to_date(
 async def _name(connection: AsyncConnection, named: Iterable[tuple[int, TrackRecord]]) -> None:
     """Make tracks known by their names, for sources that know nothing else; of several the first keeps the name. What
     files on a member's own disk are called is nobody else's business."""
-    names: dict[str, int] = {}
+    names: dict[Alias, int] = {}
     for key, one in named:
         if one.artists and one.local is None:
-            names.setdefault(name_key(one.title, one.artists[0].name), key)
-    rows = [{"scheme": "name", "value": name, "track_id": key} for name, key in names.items()]
-    await upsert(connection, track_alias, rows, key=["scheme", "value"])
+            names.setdefault(("name", name_key(one.title, one.artists[0].name)), key)
+    await upsert(connection, track_alias, _as_aliases(names), key=["scheme", "value"])
 
 
 async def _set_artists(connection: AsyncConnection, records: dict[int, TrackRecord]) -> list[int]:
@@ -230,11 +238,11 @@ async def _wanted_artists(connection: AsyncConnection, records: dict[int, TrackR
 
 
 async def _add_artists(connection: AsyncConnection, artists: dict[int, list[int]]) -> None:
-    rows = [
-        {"track_id": track_id, "position": position, "artist_id": artist_id}
-        for track_id, one in artists.items()
-        for position, artist_id in enumerate(one)
-    ]
+    rows = {
+        "track_id": [track_id for track_id, one in artists.items() for _ in one],
+        "position": [position for one in artists.values() for position in range(len(one))],
+        "artist_id": [artist_id for one in artists.values() for artist_id in one],
+    }
     await insert_all(connection, track_artist, rows)
 
 
@@ -256,14 +264,5 @@ async def _known_artists(
             artist.c.spotify_id.is_(None), among(connection, artist.c.name, names)
         )
         found = await connection.execute(query.order_by(artist.c.id.desc()))
-        by_name = {row.name: row.id for row in found}
+        by_name = {row[0]: row[1] for row in found}
     return by_id, by_name
-
-
-def _row(record: TrackRecord) -> dict[str, Any]:
-    return {
-        "spotify_id": record.spotify_id,
-        "title": record.title,
-        "album": record.album,
-        "duration_ms": record.duration_ms,
-    }
