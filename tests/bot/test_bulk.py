@@ -12,11 +12,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.imports.json_stream import elements
-from bot.storage.database import Database, among
+from bot.storage.database import Database, among, insert_all, upsert
 from bot.storage.interactions import Sighting, see_more
 from bot.storage.listings import open_listing
 from bot.storage.members import ensure_member
-from bot.storage.names import _folded
+from bot.storage.names import _GUESTS, _REMASTER, _folded, name_key
 from bot.storage.schema import UtcDateTime, interaction, metadata, note, track
 
 json_values = st.recursive(
@@ -41,6 +41,34 @@ def test_names_are_folded_character_by_character(name):
         char if char.isalnum() else " " for char in letters.replace("&", " and ") if not unicodedata.combining(char)
     )
     assert _folded(name) == (" ".join(kept.split()) or " ".join(name.casefold().split()))
+
+
+title_parts = st.sampled_from(
+    [
+        "Song",
+        " ",
+        " - ",
+        "2011 ",
+        "Remaster",
+        "REMAſTERed",
+        "(",
+        "[",
+        ")",
+        "feat. ",
+        " FT ",
+        "ﬅ",
+        "with",
+        "wıth",
+        "é",
+        "_",
+    ]
+)
+
+
+@given(st.lists(title_parts, max_size=8).map("".join))
+def test_a_title_loses_its_guests_and_remasters_whether_or_not_it_is_looked_through(title):
+    bare = _REMASTER.sub("", _GUESTS.sub("", title)) or title
+    assert name_key(title, "Ada") == f"ada\x1f{_folded(bare)}"
 
 
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.integers(-23, 23))  # noqa: DTZ001 - a zone is added
@@ -89,4 +117,17 @@ async def test_plays_add_up(tmp_path):
         [stored] = (await connection.execute(select(interaction))).mappings()
         assert (stored["count"], stored["occurred_at"]) == (10, late)
         assert (stored["first_seen"], stored["last_seen"]) == (now, now + timedelta(days=3))
+    await database.close()
+
+
+async def test_rows_may_come_column_by_column(tmp_path):
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/x.db")
+    async with database.write() as connection:
+        await connection.run_sync(metadata.create_all)
+        await insert_all(connection, note, [{"key": "a", "value": "1"}, {"value": "2", "key": "b"}])
+        await upsert(connection, note, {"value": ["3", "4"], "key": ["b", "c"]}, key=["key"], update=["value"])
+        await insert_all(connection, note, {"key": [], "value": []})
+        await insert_all(connection, note, [])
+        found = await connection.execute(select(note.c.key, note.c.value).order_by(note.c.key))
+        assert [tuple(row) for row in found] == [("a", "1"), ("b", "3"), ("c", "4")]
     await database.close()

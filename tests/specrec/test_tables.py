@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from specrec.errors import TableError
 from specrec.features import AUDIO_FEATURES, FEATURES
 from specrec.interactions import Interaction, Kind
-from specrec.table import ORIGINAL_COLUMNS, ORIGINAL_KINDS
+from specrec.table import _PADDED, ORIGINAL_COLUMNS, ORIGINAL_KINDS, _is_padded
 from specrec.tables import read_interactions, read_tracks, read_users
 
 NINE = "0.1,0.2,0.3,0.4,0.5,-6.5,0.7,0.8,120"
@@ -345,3 +345,8 @@ def test_a_file_cut_off_is_read_only_where_its_rows_are_whole(file):
         assert (refusal is None) == is_whole, refusal
         if table is not None:
             assert {(row.user_id, row.track_id) for row in records(path)} == {(row[0], row[1]) for row in rows}
+
+
+@given(st.lists(st.sampled_from(["a", ",", '"', "\n", " ", "\t", "\u00a0"]), max_size=8).map("".join))
+def test_spaces_around_cells_are_found_whichever_way_they_are_looked_for(body):
+    assert _is_padded(body) == (_PADDED.search(body) is not None)
