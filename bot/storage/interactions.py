@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Excluded, among, upsert
+from bot.storage.database import Excluded, Rows, among, upsert
 from bot.storage.listings import Listing
 from bot.storage.schema import artist, artist_follow, interaction, track_artist
 
@@ -165,21 +165,19 @@ async def tracks_by_followed(connection: AsyncConnection, member_id: int, source
     return list(found)
 
 
-def _rows(listing: Listing, kind: str, sightings: Mapping[int, Sighting], now: datetime) -> list[dict[str, Any]]:
-    return [
-        {
-            "member_id": listing.member_id,
-            "track_id": track_id,
-            "listing_id": listing.id,
-            "kind": kind,
-            "source": listing.source,
-            "count": seen.count,
-            "occurred_at": seen.at,
-            "first_seen": now,
-            "last_seen": now,
-        }
-        for track_id, seen in sightings.items()
-    ]
+def _rows(listing: Listing, kind: str, sightings: Mapping[int, Sighting], now: datetime) -> Rows:
+    size = len(sightings)
+    return {
+        "member_id": [listing.member_id] * size,
+        "track_id": list(sightings),
+        "listing_id": [listing.id] * size,
+        "kind": [kind] * size,
+        "source": [listing.source] * size,
+        "count": [seen.count for seen in sightings.values()],
+        "occurred_at": [seen.at for seen in sightings.values()],
+        "first_seen": [now] * size,
+        "last_seen": [now] * size,
+    }
 
 
 async def count_tracks(connection: AsyncConnection, member_id: int) -> int:

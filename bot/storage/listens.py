@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.imports.base import Counts, Kept, Listen, Song
 from bot.spotify.records import ArtistRecord, TrackRecord
 from bot.storage.catalogue import rows
-from bot.storage.database import among, insert_all, upsert
+from bot.storage.database import Rows, among, insert_all, upsert
 from bot.storage.interactions import CHUNK, Sighting, reading_mark, see, see_more
 from bot.storage.listings import listing_by_id, open_listing
 from bot.storage.names import name_key
@@ -74,23 +74,20 @@ async def store_listens(
     counted_before = await _replace(connection, plays.id, refined)
     found = await find_tracks(connection, [one.song for *_, one in fresh], source, now)
     times: dict[int, list[datetime]] = defaultdict(list)
-    added = []
-    for (minute, second, play, one), (track_id, unmatched_id) in zip(fresh, found, strict=True):
-        added.append(
-            {
-                "listing_id": plays.id,
-                "minute": minute,
-                "second": second,
-                "play": play,
-                "ms_played": one.ms_played,
-                "track_id": track_id,
-                "unmatched_id": unmatched_id,
-            }
-        )
+    for (minute, _, play, one), (track_id, _) in zip(fresh, found, strict=True):
         if track_id is None:
             counts.unmatched += 1
         elif (minute, play) not in counted_before:
             times[track_id].append(one.at)
+    added: Rows = {
+        "listing_id": [plays.id] * len(fresh),
+        "minute": [minute for minute, *_ in fresh],
+        "second": [second for _, second, *_ in fresh],
+        "play": [play for *_, play, _ in fresh],
+        "ms_played": [one.ms_played for *_, one in fresh],
+        "track_id": [track_id for track_id, _ in found],
+        "unmatched_id": [unmatched_id for _, unmatched_id in found],
+    }
     await insert_all(connection, listen, added)
     sightings = {track_id: Sighting(len(heard), max(heard)) for track_id, heard in times.items()}
     await see_more(connection, plays, STREAMED, sightings, now)
