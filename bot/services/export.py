@@ -1,11 +1,9 @@
 """A member's data as a file: made when asked for, kept without a name for an hour at most, handed out once."""
 
 import asyncio
-import hashlib
 import io
 import logging
 import os
-import secrets
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import asdict, dataclass
@@ -16,6 +14,7 @@ from bot.clock import Clock
 from bot.errors import BusyError, MemberError
 from bot.services.data_archive import READ_ME, DataArchive, Row, Table
 from bot.services.privacy import Overview, PrivacyService
+from bot.services.secret import hashed, new_secret
 from bot.storage import belongings
 from bot.storage.belongings import Person
 from bot.storage.database import Connection, Database
@@ -86,16 +85,16 @@ class ExportService:
     def offer(self, export: Export) -> str:
         """The address of a page from which it can be downloaded, once, for an hour; earlier ones of this member end."""
         self._take_back(export.discord_id)
-        token = secrets.token_urlsafe(32)
-        self._offered[_hash(token)] = export
-        asyncio.get_running_loop().call_later(LIFE.total_seconds(), self._expire, _hash(token))
+        token = new_secret()
+        self._offered[hashed(token)] = export
+        asyncio.get_running_loop().call_later(LIFE.total_seconds(), self._expire, hashed(token))
         return f"{self._public_url}/export/{token}"
 
     def look(self, token: str) -> Export | None:
         """What a link leads to; None once it was downloaded, replaced, deleted or is too old."""
-        export = self._offered.get(_hash(token))
+        export = self._offered.get(hashed(token))
         if export is not None and export.made_at + LIFE <= self._clock() and not export.is_being_sent:
-            self._expire(_hash(token))
+            self._expire(hashed(token))
             return None
         return export
 
@@ -112,7 +111,7 @@ class ExportService:
         finally:
             export.is_being_sent = False
             if sent == export.size:
-                self._expire(_hash(token))
+                self._expire(hashed(token))
             elif export.is_void:
                 export.file.close()
 
@@ -176,8 +175,3 @@ class ExportService:
 
 def _read(file: io.BufferedRandom, start: int) -> bytes:
     return os.pread(file.fileno(), PIECE, start)
-
-
-def _hash(token: str) -> str:
-    """For secrets of 256 random bits, which need no salt."""
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -6,10 +6,8 @@ for the rest of its ten minutes.
 """
 
 import asyncio
-import hashlib
 import logging
 import math
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +27,7 @@ from bot.errors import (
 )
 from bot.services.host import HostNotices, Seats, Trouble
 from bot.services.link_message import LinkReporter, LinkStep
+from bot.services.secret import hashed, is_anothers, new_secret
 from bot.sources import Source
 from bot.spotify.oauth import OAuth, TokenAnswer, new_verifier
 from bot.spotify.records import Profile
@@ -152,7 +151,7 @@ class LinkService:
     async def start(self, discord_id: str, discord_name: str, guild_name: str | None) -> Offer:
         """A new one-time link; this person's earlier ones end. Only its hash is kept. Raises `PausedError`, and
         `NoSeatError` for somebody new where every seat is taken."""
-        token, now = secrets.token_urlsafe(32), self._clock()
+        token, now = new_secret(), self._clock()
         async with self._database.write() as connection:
             if await paused_since(connection, discord_id) is not None:
                 raise PausedError
@@ -164,7 +163,7 @@ class LinkService:
             await purge_requests(connection, now - REMEMBERED)
             request_id = await add_request(
                 connection,
-                token_hash=_hash(token),
+                token_hash=hashed(token),
                 discord_id=discord_id,
                 discord_name=discord_name,
                 guild_name=guild_name,
@@ -184,22 +183,22 @@ class LinkService:
     async def look(self, token: str, browser: str | None) -> Result:
         """What our page shows. Changes nothing: crawlers and previews follow links."""
         async with self._database.read() as connection:
-            return self._judge(await request_by_token(connection, _hash(token)), browser)
+            return self._judge(await request_by_token(connection, hashed(token)), browser)
 
     async def bind(self, token: str, browser: str, *, reminds: bool = False) -> Departure | Result:
         """Continue was pressed: from here on the request is this browser's. Pressing again starts anew. `reminds`: the
         member wants to hear in time that the consent ends."""
-        state, verifier = secrets.token_urlsafe(32), new_verifier()
+        state, verifier = new_secret(), new_verifier()
         async with self._database.write() as connection:
-            request = await request_by_token(connection, _hash(token))
+            request = await request_by_token(connection, hashed(token))
             result = self._judge(request, browser)
             if request is None or result.outcome is not Outcome.READY:
                 return result
             bound = await bind_browser(
                 connection,
                 request.id,
-                browser_hash=_hash(browser),
-                state_hash=_hash(state),
+                browser_hash=hashed(browser),
+                state_hash=hashed(state),
                 verifier=self._vault.seal(verifier),
                 reminds=reminds,
                 now=self._clock(),
@@ -209,10 +208,10 @@ class LinkService:
     async def finish(self, state: str, code: str | None, error: str | None, browser: str | None) -> Result:
         """Spotify sent the browser back, with a code or with an error."""
         async with self._database.read() as connection:
-            request = await request_by_state(connection, _hash(state))
+            request = await request_by_state(connection, hashed(state))
         if request is None or (code is None and error is None):
             return Result(Outcome.UNKNOWN)
-        if browser is None or request.browser_hash != _hash(browser):
+        if browser is None or request.browser_hash != hashed(browser):
             return Result(Outcome.OTHER_BROWSER)  # before all else: a stranger learns and ends nothing
         if request.stage is Stage.REPLACED:
             return Result(Outcome.REPLACED)
@@ -305,7 +304,7 @@ class LinkService:
             return Result(Outcome.USED)
         if request.created_at + LIFE <= self._clock():
             return Result(Outcome.EXPIRED)
-        if request.browser_hash is not None and (browser is None or request.browser_hash != _hash(browser)):
+        if is_anothers(request.browser_hash, browser):
             return Result(Outcome.OTHER_BROWSER)
         return self._result(request, Outcome.READY)
 
@@ -340,8 +339,3 @@ def _refusal(error: str | None) -> Outcome:
     if error == "access_denied":
         return Outcome.CANCELLED
     return Outcome.UNAVAILABLE if error in ("server_error", "temporarily_unavailable") else Outcome.REFUSED
-
-
-def _hash(secret: str) -> str:
-    """For secrets of 256 random bits, which need no salt."""
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -20,8 +20,9 @@ from bot.errors import (
     UnforeseenError,
 )
 from bot.services.allowance import Allowance
-from bot.services.collecting import Collector, UnlinkedError
+from bot.services.collecting import Collector
 from bot.services.host import HostNotices, Trouble
+from bot.services.listing_reader import UnlinkedError
 from bot.services.progress import Progress, Stage
 from bot.services.run import Run, Runs
 from bot.services.turned_away import TurnedAway

@@ -5,10 +5,8 @@ the last one ended, so that a lost connection or a reload costs one piece and no
 """
 
 import asyncio
-import hashlib
 import logging
 import math
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +17,7 @@ from bot.clock import Clock
 from bot.errors import FileRefusedError
 from bot.imports.archive import check_name
 from bot.services.importing import FileProgress, ImportProgress, ImportRun, ImportService, Stage
+from bot.services.secret import hashed, is_anothers, new_secret
 from bot.storage.database import Database
 from bot.storage.upload_requests import (
     UploadRequest,
@@ -132,12 +131,12 @@ class UploadService:
 
     async def start(self, discord_id: str, discord_name: str, guild_name: str | None, *, with_private: bool) -> Offer:
         """A new one-time address; this person's earlier ones end. Only its hash is kept."""
-        token, now = secrets.token_urlsafe(32), self._clock()
+        token, now = new_secret(), self._clock()
         async with self._database.write() as connection:
             await purge_uploads(connection, now - REMEMBERED)
             request_id = await add_upload(
                 connection,
-                token_hash=_hash(token),
+                token_hash=hashed(token),
                 discord_id=discord_id,
                 discord_name=discord_name,
                 guild_name=guild_name,
@@ -154,7 +153,7 @@ class UploadService:
     async def look(self, token: str, browser: str | None) -> Visit:
         """What the page shows. Changes nothing: crawlers and previews follow links."""
         async with self._database.read() as connection:
-            request = await upload_by_token(connection, _hash(token))
+            request = await upload_by_token(connection, hashed(token))
         outcome = self._judge(request, browser)
         if request is None or outcome is not Outcome.READY:
             return Visit(outcome)
@@ -167,12 +166,12 @@ class UploadService:
         Raises `RefusedError`; `FileRefusedError` and `BusyError` in words for the member."""
         now = self._clock()
         async with self._database.write() as connection:
-            request = await upload_by_token(connection, _hash(token))
+            request = await upload_by_token(connection, hashed(token))
             outcome = self._judge(request, browser)
             if request is None or outcome is not Outcome.READY:
                 raise RefusedError(outcome)
             opened_at = request.opened_at or now
-            if not await bind_upload(connection, request.id, _hash(browser), opened_at):
+            if not await bind_upload(connection, request.id, hashed(browser), opened_at):
                 raise RefusedError(Outcome.OTHER_BROWSER)
         session = self._sessions.setdefault(request.id, _Session(ImportRun(request.discord_id), opened_at + OPEN))
         for number, broken_off in session.incoming.items():
@@ -221,7 +220,7 @@ class UploadService:
 
     async def _incoming(self, token: str, browser: str, number: int) -> tuple[_Incoming, _Session]:
         async with self._database.read() as connection:
-            request = await upload_by_token(connection, _hash(token))
+            request = await upload_by_token(connection, hashed(token))
         outcome = self._judge(request, browser)
         if request is None or outcome is not Outcome.READY:
             raise RefusedError(outcome)
@@ -240,7 +239,7 @@ class UploadService:
             return Outcome.UNKNOWN
         if request.replaced:
             return Outcome.REPLACED
-        if request.browser_hash is not None and (browser is None or request.browser_hash != _hash(browser)):
+        if is_anothers(request.browser_hash, browser):
             return Outcome.OTHER_BROWSER
         return Outcome.READY if self._clock() < _end(request) else Outcome.EXPIRED
 
@@ -268,8 +267,3 @@ def _abandon(session: _Session) -> None:
 
 def _end(request: UploadRequest) -> datetime:
     return request.created_at + LIFE if request.opened_at is None else request.opened_at + OPEN
-
-
-def _hash(secret: str) -> str:
-    """For secrets of 256 random bits, which need no salt."""
-    return hashlib.sha256(secret.encode()).hexdigest()
