@@ -11,13 +11,16 @@ from sqlalchemy import select, update
 from bot.errors import BusyError, MemberError, NotAllowedError
 from bot.model_store import PROMOTED_KEPT, REFUSED_KEPT
 from bot.services import training as training_module
+from bot.services.deletion import DeletionService
 from bot.services.model import Asker
 from bot.sources import Source
+from bot.storage.accounts import fresh_tokens, put_account
 from bot.storage.database import Database
 from bot.storage.members import member_of
-from bot.storage.schema import interaction, model_version, training_run
+from bot.storage.schema import interaction, member, model_version, training_run
 from specrec.history import HistoryItem
 from specrec.interactions import SET_ASIDE_MINIMUM, Kind
+from tests.bot.linking import everything_on_disk
 from tests.bot.models import REPORT, Now, community, service
 from tests.bot.shelf import give
 from tests.bot.workers import publisher, sleeper, training_processes, worker
@@ -67,6 +70,7 @@ def _left(folder):
 
 @pytest.mark.timeout(900)
 async def test_a_retraining_from_the_interactions_to_everybodys_list(database, members, tmp_path, opened):
+    ada = await _introduce(database)
     models, store = await opened(database, tmp_path, half_life=90)
     assert await store.live() is None
     other, other_store = await opened(database, tmp_path)  # another process's
@@ -83,6 +87,7 @@ async def test_a_retraining_from_the_interactions_to_everybodys_list(database, m
     assert outcome.report["members"] == 8
     assert outcome.report["tracks"] <= 80
     assert outcome.report["half_life_days"] == 90
+    assert outcome.report["sources"] == ["spotify"]
     live = await store.live()
     assert live is not None
     lists = {}
@@ -99,6 +104,33 @@ async def test_a_retraining_from_the_interactions_to_everybodys_list(database, m
     assert _left(tmp_path) == [outcome.run.version]  # no snapshot stays
     assert stat.S_IMODE((tmp_path / "models").stat().st_mode) == 0o700
     assert list((tmp_path / "models" / outcome.run.version).rglob("*.csv")) == []
+    assert [one for one in ada if one.encode() not in everything_on_disk(database)] == []
+    receipt = await DeletionService(database, [], timedelta(days=5), Now()).delete(ada[0])
+    assert [one.version for one in receipt.versions] == [outcome.run.version]
+    files = [path.read_bytes() for path in (tmp_path / "models").rglob("*") if path.is_file()]
+    assert len(files) > 1  # the version is still there
+    assert [one for one in ada for held in (*files, everything_on_disk(database)) if one.encode() in held] == []
+
+
+async def _introduce(database):
+    """The first member gets a Discord id and names that stand nowhere by chance; these."""
+    discord_id, account_id, name = "314159265358979323", "adas-account-id-at-spotify", "Ada as Spotify shows her"
+    sealed = fresh_tokens("sealed", "sealed too", Now()())
+    async with database.write() as connection:
+        await connection.execute(update(member).where(member.c.discord_id == "100").values(discord_id=discord_id))
+        member_id = await member_of(connection, discord_id)
+        await put_account(
+            connection,
+            member_id,
+            Source.SPOTIFY,
+            external_id=account_id,
+            user_id=account_id,
+            display_name=name,
+            tokens=sealed,
+            scope="",
+            now=Now()(),
+        )
+    return discord_id, account_id, name
 
 
 async def test_the_snapshot_holds_allowed_sources_private_and_no_discord_id(database, members, tmp_path, opened):
