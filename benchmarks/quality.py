@@ -221,9 +221,10 @@ def _where(results: Record) -> list[str]:
         "The network has one set of defaults for all data. Each peer is tuned on validation sets inside the training "
         "part, once for each data set and protocol on that of the first seed, and keeps its settings for the other "
         "seeds; for drawn communities on those of all draws together, for the original's five listeners on those of "
-        "five splits. The best single peer is the one that is best on the *test* sets. Each fit has a process of its "
-        "own; its peak memory holds Python, the libraries and the data. A drawn community knows its own members and "
-        "their tracks only.",
+        "five splits. The best single peer is the one that is best on the *test* sets. The network's parts are tried "
+        f"one by one on the first {ABLATED} cuts. Each fit has a process of its own; its peak memory holds Python, the "
+        "libraries and the data. Seconds are those of one thread beside other work: [speed.md](speed.md) has the quiet "
+        "ones. A drawn community knows its own members and their tracks only.",
     ]
 
 
