@@ -16,6 +16,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.original_listeners import aims, lines_of
 from specrec.baselines.base import Sample
@@ -49,6 +50,10 @@ class Part:
     """Times the peer's NDCG@10."""
     members: int | None = None
     """Each seed draws as many and knows nobody else."""
+    tracks: int | None = None
+    """Only as many, those that most members have, and members with at least `ENOUGH` of them: denser."""
+    share: float = 1.0
+    """Of the interactions, drawn at random: sparser."""
     tuned_on: int = 1
 
 
@@ -64,6 +69,8 @@ PARTS = {
     "lastfm-12": Part(
         "lastfm_listening", "split", 20, "lastfm_listening, 12 members drawn, split", aim=1.1, members=12, tuned_on=20
     ),
+    "lastfm-dense": Part("lastfm_listening", "split", 5, "lastfm_listening, its 300 most heard, split", tracks=300),
+    "lastfm-sparse": Part("lastfm_listening", "split", 5, "lastfm_listening, a quarter of it, split", share=0.25),
     "original-split": Part(
         "original_five_listeners", "split", 20, "original five listeners, split", peer="artist_count", tuned_on=5
     ),
@@ -71,6 +78,7 @@ PARTS = {
         "playlists_audio", "unseen-tracks", 5, "playlists_audio, unseen tracks", peer="content", aim=1.25
     ),
 }
+ENOUGH = 12
 ABLATED = 2  # cuts on which the parts of the network are tried one by one
 FOLD_IN = "fold-in"
 FOLD_IN_SEEDS = 3
@@ -108,7 +116,7 @@ def _run(name: str, data: Path, seeds: int | None) -> Record:
     from specrec.contender import NCFContender
 
     part = PARTS[name]
-    sample = data_set(data, part.data)
+    sample = _cut_down(data_set(data, part.data), part)
     comparison = compare(
         NCFContender(),
         GRIDS,
@@ -153,9 +161,33 @@ def _side(sample: Sample, side: int, seed: int) -> Split:
 def _drawn(sample: Sample, members: int, seed: int) -> Sample:
     """A community of `members` members at random, and of the tracks that they have."""
     users = sample.interactions.users.ids
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(users))[:members])
-    rows = [row for user in chosen for row in sample.interactions.of_user(users[user])]
-    interactions = Interactions.from_records(rows)
+    chosen = np.random.default_rng(seed).permutation(len(users))[:members]
+    return _part_of(sample, np.isin(sample.interactions.user_rows, chosen))
+
+
+def _cut_down(sample: Sample, part: Part) -> Sample:
+    """To the tracks that most have, or to a share of the interactions."""
+    interactions = sample.interactions
+    if part.tracks is not None:
+        heard = np.bincount(interactions.track_rows)
+        sample = _part_of(sample, np.isin(interactions.track_rows, np.argsort(-heard, kind="stable")[: part.tracks]))
+        counts = np.bincount(sample.interactions.user_rows)
+        sample = _part_of(sample, counts[sample.interactions.user_rows] >= ENOUGH)
+    if part.share < 1:
+        sample = _part_of(sample, np.random.default_rng(0).random(len(interactions)) < part.share)
+    return sample
+
+
+def _part_of(sample: Sample, rows: NDArray[np.bool_]) -> Sample:
+    """Some of the interactions, and the tracks that are in them."""
+    whole = sample.interactions
+    interactions = Interactions.from_columns(
+        [whole.users.ids[user] for user in whole.user_rows[rows]],
+        [whole.tracks.ids[track] for track in whole.track_rows[rows]],
+        whole.kinds[rows],
+        whole.weights[rows],
+        whole.timestamps[rows],
+    )
     tracks = [
         sample.catalogue.track(row) for id_ in interactions.tracks if (row := sample.catalogue.ids.row(id_)) is not None
     ]
