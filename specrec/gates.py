@@ -19,6 +19,10 @@ REVIVED = (0.25, 1.0)  # times the default of a branch without a gate
 CLEAR = 1.0  # standard errors that a step has to gain
 MOST_STEPS = 12
 UNHEARD = np.array([branch.unheard for branch in BRANCHES])
+HEARD_ALONE = np.array(
+    [not any(other.unheard and other.source == one.source for other in BRANCHES) for one in BRANCHES]
+)
+"""(branches,) which of them have nothing to say of tracks that nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ def fit_gates(members: list[Candidates], defaults: Numbers, steps: int = MOST_ST
 
     First a multinomial logit of the hidden tracks among the candidates, pulled towards `defaults`: convex, smooth, and
     good where members are few. It counts every hidden track alike, though, where a list counts its first places; so
-    then one gate after the other is changed, at most `steps`, as long as that clearly lifts the NDCG@10.
+    then one gate after the other is changed, at most `steps`, as long as that clearly lifts the NDCG@10. Branches that
+    order the unheard tracks too keep their likeliest gates: there are next to none of those in these lists.
 
     The gates of the branches that speak of unheard tracks alone are found afterwards, among these tracks alone: where
     the catalogue is what the members have, that nobody else has a track tells that it was hidden, which must not teach
@@ -113,7 +118,7 @@ def _changes(gates: Numbers, defaults: Numbers) -> list[tuple[int, float]]:
     """Which gate might become what."""
     return [
         (int(branch), float(gate))
-        for branch in np.flatnonzero(~UNHEARD)
+        for branch in np.flatnonzero(HEARD_ALONE)
         for gate in (gates[branch] * np.array(STEPS) if gates[branch] else defaults[branch] * np.array(REVIVED))
     ]
 
