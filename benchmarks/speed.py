@@ -81,7 +81,8 @@ def main() -> None:
                 late = f"exit code -{int(signal.SIGALRM)})" in str(error)
                 found[key] = {"refused": f"not done in {options.minutes} minutes" if late else str(error)}
             print(f"  {found[key]}", file=sys.stderr, flush=True)
-            results["about"] = {"hardware": hardware(), "date": datetime.now(UTC).date().isoformat()}
+            about = {"hardware": hardware(), "date": datetime.now(UTC).date().isoformat()}
+            results.setdefault("about", {})[name] = about
             options.output.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", "utf-8")
     text = "\n".join(_report(results)).rstrip() + "\n"
     options.output.with_suffix(".md").write_text(text, "utf-8")
@@ -208,11 +209,10 @@ def _status_mb(name: str) -> float:
 def _report(results: Record) -> list[str]:
     lines = ["# Speed", ""]
     if "about" in results:
-        machine = results["about"]["hardware"]
         lines += [
-            f"Measured on {results['about']['date']} on {machine['cores']} cores ({machine['processor']}), Python "
-            f"{machine['python']}, torch {machine['torch']}. Written by `python -m benchmarks.speed --data DIR`; raw "
-            "figures in [speed.json](speed.json).",
+            "Written by `python -m benchmarks.speed --data DIR`; raw figures in [speed.json](speed.json).",
+            "",
+            *_machines(results["about"]),
             "",
             "Synthetic communities have members with three tastes each, popular and rare tracks, artists, and features "
             "for 70 % of the tracks. Peers have their grids' first settings, ALS 64 factors. Peak memory is of the "
@@ -239,6 +239,18 @@ def _report(results: Record) -> list[str]:
         lines += ["|---:|---:|---:|---:|---:|---:|---|"]
         lines += [_serving_row(name, found) for name, found in served]
     return lines
+
+
+def _machines(about: Record) -> list[str]:
+    """A line for each machine and day, with the parts that were measured there."""
+    parts: dict[str, list[str]] = {}
+    for name, one in about.items():
+        machine = one["hardware"]
+        where = (
+            f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}, torch {machine['torch']}"
+        )
+        parts.setdefault(f"{where}, {one['date']}", []).append(name)
+    return [f"- {where}: {', '.join(names)}" for where, names in parts.items()]
 
 
 def _per_second(found: Record) -> str:
