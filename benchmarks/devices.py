@@ -98,6 +98,8 @@ def _write(found: Record, raw: Path) -> None:
             f"{signed(found['other_seeds_less_cpu'])}.",
             "",
         ]
+    if "note" in found:  # by hand
+        lines += [found["note"], ""]
     lines += ["| trained on | GPU, s | processor, s |", "|---|---:|---:|"]
     for name, seconds in found["seconds"].items():
         heading = "lastfm_listening" if name == LASTFM else str(SIZES[name])

@@ -249,7 +249,8 @@ def _machines(about: Record) -> list[str]:
         where = (
             f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}, torch {machine['torch']}"
         )
-        parts.setdefault(f"{where}, {one['date']}", []).append(name)
+        said = f"{name} ({one['note']})" if "note" in one else name  # by hand, where something was measured otherwise
+        parts.setdefault(f"{where}, {one['date']}", []).append(said)
     return [f"- {where}: {', '.join(names)}" for where, names in parts.items()]
 
 
