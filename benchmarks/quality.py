@@ -290,6 +290,11 @@ def _reach(results: Record, measured: Record) -> list[str]:
             f"| {heading} | inside | {inside:.3f} | {outside:.3f} | "
             f"{found['ratio']:.2f} × | ≥ 0.97 × | {signed(found['difference'])} | {_verdict(found['ratio'] >= 0.97)} |"
         )
+    notes: dict[str, list[str]] = {}
+    for name, found in results.items():
+        if "note" in found:  # by hand, where something was measured with other code
+            notes.setdefault(found["note"], []).append(name)
+    lines += [line for note, names in notes.items() for line in ("", f"{note}: {', '.join(names)}.")]
     lines += ["", "In brackets: seeds. What the deep branch adds to the other parts:", ""]
     lines += [
         f"- {PARTS[name].heading}: {sentence}" for name, found in measured.items() for sentence in deep_sentence(found)

@@ -114,9 +114,7 @@ async def put_account(
         "user_id": user_id,
         "display_name": display_name,
         "status": tokens.status,
-        "access_token": tokens.access,
-        "refresh_token": tokens.refresh,
-        "token_expires_at": tokens.expires_at,
+        **_columns(tokens),
         "scope": scope,
         "authorised_at": now,
         "refused_at": None,
@@ -148,9 +146,7 @@ async def replace_tokens(
         connection,
         account_id,
         before,
-        access_token=after.access,
-        refresh_token=after.refresh,
-        token_expires_at=after.expires_at,
+        **_columns(after),
         status=after.status,
         refused_at=None,
     )
@@ -162,10 +158,16 @@ async def keep_tokens(connection: AsyncConnection, account_id: int, before: Seal
         connection,
         account_id,
         before,
-        access_token=after.access,
-        refresh_token=after.refresh,
-        token_expires_at=after.expires_at,
+        **_columns(after),
     )
+
+
+def _columns(tokens: SealedTokens) -> dict[str, Any]:
+    return {
+        "access_token": tokens.access,
+        "refresh_token": tokens.refresh,
+        "token_expires_at": tokens.expires_at,
+    }
 
 
 async def mark_needs_reconnect(connection: AsyncConnection, account_id: int, before: SealedTokens) -> bool:
